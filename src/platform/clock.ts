@@ -1,0 +1,14 @@
+// Time as a capability. Nothing above reads the time or sets a timer in any other way, so a simulated clock can drive it.
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** Milliseconds since 1970, of the wall clock; may jump either way. */
+  wallMs(): number
+  /** Milliseconds since an arbitrary start; never goes back; sub-millisecond. */
+  monotonicMs(): number
+  /** Calls back once, not earlier than `delayMs` from now. Does not keep the process alive. */
+  after(delayMs: number, callback: () => void): Timer
+}
