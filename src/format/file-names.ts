@@ -1,0 +1,43 @@
+// Every file name of a store, built and parsed here and nowhere else. Names never come from users: tables and keys are
+// numbers and bytes in the log.
+//
+//   LOCK, LOCK.owner          who has the store open
+//   manifest-0, manifest-1    the two copies; manifest.new while one is being written
+//   wal-0000000001            segment 1 of the log
+//   spare-0000000001          a segment that is being prepared, or was retired and waits for reuse
+
+export const LOCK_FILE = "LOCK"
+export const MANIFEST_FILES: readonly [string, string] = ["manifest-0", "manifest-1"]
+export const MANIFEST_NEW_FILE = "manifest.new"
+
+/** What a name in the directory means; undefined for a name that is not the store's. */
+export type FileMeaning =
+  | { readonly kind: "lock" }
+  | { readonly kind: "manifest"; readonly copy: 0 | 1 }
+  | { readonly kind: "manifest-new" }
+  | { readonly kind: "segment"; readonly segment: number }
+  | { readonly kind: "spare"; readonly number: number }
+
+const SEGMENT_NAME = /^wal-(\d{10})$/
+const SPARE_NAME = /^spare-(\d{10})$/
+
+export function segmentFile(segment: number): string {
+  return `wal-${String(segment).padStart(10, "0")}`
+}
+
+export function spareFile(number: number): string {
+  return `spare-${String(number).padStart(10, "0")}`
+}
+
+export function meaningOf(name: string): FileMeaning | undefined {
+  if (name === LOCK_FILE || name.startsWith(`${LOCK_FILE}.`) || name.startsWith(`${LOCK_FILE}-`))
+    return { kind: "lock" }
+  if (name === MANIFEST_FILES[0]) return { kind: "manifest", copy: 0 }
+  if (name === MANIFEST_FILES[1]) return { kind: "manifest", copy: 1 }
+  if (name === MANIFEST_NEW_FILE) return { kind: "manifest-new" }
+  const segment = SEGMENT_NAME.exec(name)?.[1]
+  if (segment !== undefined) return { kind: "segment", segment: Number(segment) }
+  const spare = SPARE_NAME.exec(name)?.[1]
+  if (spare !== undefined) return { kind: "spare", number: Number(spare) }
+  return undefined
+}
