@@ -1,0 +1,179 @@
+// The object shapes that a store has learnt: lists of field names under small numbers. A value of a learnt shape is kept
+// as its number and its field values; the names are in the log once, in a 'define shape' record that precedes, or shares
+// the commit with, the first value that uses it. One registry a store; shapes are only ever added, until `clear`.
+
+import { invariant } from "../model/invariant.ts"
+import { SHAPE_COUNT_MAX, SHAPE_FIELD_COUNT_MAX } from "../model/limits.ts"
+import { ShapeCandidates } from "./shape-candidates.ts"
+import { ShapeNode } from "./shape-tree.ts"
+import { ValueDamaged } from "./value-damaged.ts"
+
+/** A shape as the log knows it. */
+export interface ShapeDefinition {
+  readonly id: number
+  readonly fields: readonly string[]
+}
+
+const NONE: readonly ShapeDefinition[] = Object.freeze([])
+
+export class ShapeRegistry {
+  #root: ShapeNode = new ShapeNode()
+  #shapes: (ShapeDefinition | undefined)[] = []
+  #count = 0
+  #pending: ShapeDefinition[] = []
+  #candidates: ShapeCandidates = new ShapeCandidates()
+
+  /** Where encoders begin to look for a shape. */
+  get root(): ShapeNode {
+    return this.#root
+  }
+
+  /** Whether there are shapes that the log does not know yet. */
+  get hasPending(): boolean {
+    return this.#pending.length > 0
+  }
+
+  /** How many shapes are known. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** The field names of a shape, in order. */
+  fieldsOf(id: number): readonly string[] | undefined {
+    return this.#shapes[id]?.fields
+  }
+
+  /**
+   * Adds a shape that the log defines. Defining it again with the same fields changes nothing.
+   * Throws InvariantViolation if the number has other fields already, or the list can be no shape.
+   */
+  define(id: number, fields: readonly string[]): void {
+    const known = this.#shapes[id]
+    if (known !== undefined) {
+      invariant(isSameList(known.fields, fields), `shape ${id} has one list of fields`)
+      return
+    }
+    invariant(
+      Number.isInteger(id) && id >= 0 && id < SHAPE_COUNT_MAX,
+      `the number of a shape is below the limit: ${id}`,
+    )
+    invariant(
+      fields.length > 0 && fields.length <= SHAPE_FIELD_COUNT_MAX && new Set(fields).size === fields.length,
+      `shape ${id} has between one and ${SHAPE_FIELD_COUNT_MAX} fields, each once`,
+    )
+    this.#add(id, fields)
+  }
+
+  /**
+   * The shape with exactly these fields, learnt now if they were seen before, or -1. For encoders.
+   * Requires: `fields` is the own enumerable string keys of one object, and is not changed later.
+   */
+  learn(fields: readonly string[]): number {
+    if (fields.length === 0 || fields.length > SHAPE_FIELD_COUNT_MAX) return -1
+    const known = this.find(fields)
+    if (known >= 0) return known
+    const id = this.#shapes.length
+    if (id >= SHAPE_COUNT_MAX) return -1
+    if (!this.#candidates.sight(fields, this.#count)) return -1
+    this.#pending.push(this.#add(id, fields))
+    return id
+  }
+
+  /** The shape with exactly these fields, or -1. */
+  find(fields: readonly string[]): number {
+    let node: ShapeNode | undefined = this.#root
+    for (let index = 0; index < fields.length; index++) {
+      node = node.follow(fields[index] as string)
+      if (node === undefined) return -1
+    }
+    return node.shapeId
+  }
+
+  /** The shapes that were learnt and not taken yet, in the order of their numbers. The caller now owes them to the log. */
+  takePending(): readonly ShapeDefinition[] {
+    if (this.#pending.length === 0) return NONE
+    const taken = this.#pending
+    this.#pending = []
+    return taken
+  }
+
+  /** Gives back definitions whose write was abandoned: the next `takePending` returns them again, first. */
+  restorePending(definitions: readonly ShapeDefinition[]): void {
+    if (definitions.length === 0) return
+    for (const { id, fields } of definitions) {
+      const known = this.fieldsOf(id)
+      invariant(known !== undefined && isSameList(known, fields), `shape ${id} is known when it is given back`)
+    }
+    this.#pending = [...definitions, ...this.#pending]
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#root = new ShapeNode()
+    this.#shapes = []
+    this.#count = 0
+    this.#pending = []
+    this.#candidates = new ShapeCandidates()
+  }
+
+  #add(id: number, names: readonly string[]): ShapeDefinition {
+    const fields = names.map(internalized)
+    const shape = { id, fields }
+    while (this.#shapes.length < id) this.#shapes.push(undefined)
+    this.#shapes[id] = shape
+    this.#count++
+    let node = this.#root
+    for (const field of fields) node = node.grow(field)
+    if (node.shapeId < 0) node.shapeId = id
+    return shape
+  }
+}
+
+/**
+ * The same string in the form that property names have, which engines compare by address. A name fresh from the log is
+ * another object with the same characters, and comparing those costs several times as much in every field.
+ */
+function internalized(name: string): string {
+  return Object.keys({ [name]: true })[0] as string
+}
+
+function isSameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((field, index) => field === right[index])
+}
+
+/**
+ * Writes the fields of a shape: u16 count, then u16 size and UTF-8 each. Returns the end, which is past the end of the
+ * target if they did not fit.
+ */
+export function encodeShapeFields(fields: readonly string[], target: Buffer, start: number): number {
+  let position = start + 2
+  if (position <= target.length) target.writeUInt16LE(fields.length, start)
+  for (const field of fields) {
+    const size = Buffer.byteLength(field)
+    if (position + 2 + size <= target.length) {
+      target.writeUInt16LE(size, position)
+      target.write(field, position + 2)
+    }
+    position += 2 + size
+  }
+  return position
+}
+
+/** Reads the fields of a shape. Throws ValueDamaged unless they are exactly the bytes from `start` to `end`. */
+export function decodeShapeFields(source: Buffer, start: number, end: number): readonly string[] {
+  if (start < 0 || end > source.length || start + 2 > end) throw new ValueDamaged(start, "a shape without fields")
+  const count = source.readUInt16LE(start)
+  if (count === 0 || count > SHAPE_FIELD_COUNT_MAX) throw new ValueDamaged(start, `a shape of ${count} fields`)
+  const fields: string[] = []
+  let position = start + 2
+  for (let index = 0; index < count; index++) {
+    if (position + 2 > end) throw new ValueDamaged(position, "the end inside a shape")
+    const size = source.readUInt16LE(position)
+    if (position + 2 + size > end) throw new ValueDamaged(position, "the end inside the name of a field")
+    fields.push(source.toString("utf8", position + 2, position + 2 + size))
+    position += 2 + size
+  }
+  if (position !== end) throw new ValueDamaged(position, "bytes behind a shape")
+  if (new Set(fields).size !== fields.length) throw new ValueDamaged(start, "a shape with the same field twice")
+  return fields
+}

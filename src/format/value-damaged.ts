@@ -1,0 +1,14 @@
+// The error for bytes that are not an encoded value. It knows where in the buffer it stopped, not in which file: the
+// caller, who does, turns it into Corruption.
+
+/** The bytes cannot be an encoded value. */
+export class ValueDamaged extends Error {
+  readonly _tag = "ValueDamaged"
+  override readonly name = "ValueDamaged"
+  /** Position in the buffer that was read, in bytes. */
+  readonly offset: number
+  constructor(offset: number, found: string) {
+    super(`not an encoded value: ${found} at byte ${offset}`)
+    this.offset = offset
+  }
+}

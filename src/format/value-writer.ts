@@ -1,0 +1,329 @@
+// Writes one value, depth first. Guarantees: the bytes depend on the value and on the learnt shapes only; nothing before
+// the start is touched; an object met twice is written once and referred to. Stores past the end of the target are
+// ignored by the language, so room is checked once a container and at the very end, not once a byte.
+//
+// Getters and proxies run the user's code in here. Whatever they do to the objects meanwhile, the result is well-formed
+// bytes or a refusal.
+
+import { LimitExceeded, ValueRefused } from "../model/errors.ts"
+import { VALUE_DEPTH_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
+import { type ShapeRegistry } from "./shape-registry.ts"
+import { writeBuiltin } from "./value-builtin-writer.ts"
+import { holesEnd, isIndex } from "./value-holes.ts"
+import { writeBigint, writeCount, writeNumber } from "./value-number.ts"
+import { instanceText, pathText, STEP_ELEMENT, STEP_FIELD, stepText } from "./value-path.ts"
+import {
+  ARRAY_SHORT_LENGTH_MAX,
+  TAG_ARRAY,
+  TAG_ARRAY_SHORT,
+  TAG_FALSE,
+  TAG_HOLES,
+  TAG_NULL,
+  TAG_OBJECT,
+  TAG_OBJECT_NULL,
+  TAG_REFERENCE,
+  TAG_SHAPED,
+  TAG_TRUE,
+  TAG_UNDEFINED,
+} from "./value-tags.ts"
+import { writeText } from "./value-text.ts"
+
+/** Thrown when the target is full. Made once: it carries nothing, and a stack trace would cost more than the value. */
+export const NO_ROOM: Error = new Error("the target is full")
+
+/** Objects that are compared one by one with those met before; with more, a Map finds them. */
+const SCAN_COUNT_MAX = 24
+/** Memory for objects met that is kept from one value to the next. */
+const SEEN_KEPT_MAX = 1_024
+
+type Fields = Record<string, unknown>
+
+const EMPTY = {}
+const { getPrototypeOf, getOwnPropertySymbols, hasOwn } = Object
+
+export class ValueWriter {
+  readonly #shapes: ShapeRegistry
+
+  // Changed only while a value is written, between `begin` and `release`.
+
+  /** Whether TAG_REFERENCE was written. */
+  hasReferences = false
+  /** Where writing must stop, and whether that is the limit of a value's size. */
+  #start = 0
+  #stop = 0
+  /** The objects met so far in the order of their tags; `#seenIndex` instead once there are many. */
+  #seen: (object | undefined)[] = []
+  #seenCount = 0
+  #seenIndex: Map<object, number> | undefined = undefined
+  /** The way to the value that is being written: one step a container. */
+  readonly #steps: (string | number)[] = new Array<string | number>(VALUE_DEPTH_MAX + 2).fill(0)
+  readonly #stepKinds: Uint8Array = new Uint8Array(VALUE_DEPTH_MAX + 2)
+  /** Whether objects inherit enumerable properties, so that `for in` shows more than their own. */
+  #isPrototypeDirty = false
+
+  constructor(shapes: ShapeRegistry) {
+    this.#shapes = shapes
+  }
+
+  begin(target: Buffer, start: number): void {
+    this.#start = start
+    this.#stop = Math.min(target.length, start + VALUE_SIZE_MAX)
+    this.#isPrototypeDirty = false
+    for (const _inherited in EMPTY) this.#isPrototypeDirty = true
+  }
+
+  /** Lets go of the value's objects. */
+  release(): void {
+    const seen = this.#seen
+    if (seen.length > SEEN_KEPT_MAX) this.#seen = []
+    else for (let index = this.#seenCount - 1; index >= 0; index--) seen[index] = undefined
+    this.#seenCount = 0
+    this.#seenIndex = undefined
+    this.hasReferences = false
+  }
+
+  /** Writes any value that stands inside `depth` containers. Returns the position behind it. */
+  writeValue(target: Buffer, position: number, value: unknown, depth: number): number {
+    switch (typeof value) {
+      case "string":
+        return writeText(target, position, value)
+      case "number":
+        return writeNumber(target, position, value)
+      case "boolean":
+        target[position] = value ? TAG_TRUE : TAG_FALSE
+        return position + 1
+      case "undefined":
+        target[position] = TAG_UNDEFINED
+        return position + 1
+      case "bigint":
+        return writeBigint(target, position, value)
+      case "object":
+        if (value !== null) return this.writeObject(target, position, value, depth)
+        target[position] = TAG_NULL
+        return position + 1
+      case "function":
+        return this.refuse(depth, "is a function", "Store what it returns, or leave it out")
+      case "symbol":
+        return this.refuse(depth, "is a symbol", "Store its description, a string")
+    }
+  }
+
+  /** Notes the way into a container's part before that part is written. `depth` is the container's. */
+  step(depth: number, kind: number, step: string | number): void {
+    this.#steps[depth] = step
+    this.#stepKinds[depth] = kind
+  }
+
+  /** Checks, once a container, that there is room to go on and that the nesting has an end. */
+  enter(position: number, depth: number): void {
+    if (depth >= VALUE_DEPTH_MAX) {
+      const remedy = "Store the inner parts under keys of their own"
+      throw new LimitExceeded("the depth of the value", VALUE_DEPTH_MAX, depth + 1, remedy)
+    }
+    if (position > this.#stop) this.overflow(position)
+  }
+
+  /** Gives up because the value reached `position`. */
+  overflow(position: number): never {
+    const size = position - this.#start
+    if (size <= VALUE_SIZE_MAX) throw NO_ROOM
+    throw new LimitExceeded("the size of the value", VALUE_SIZE_MAX, size, "Store it in parts, under a key each")
+  }
+
+  /** Refuses the value inside `depth` containers; `inside` leads further into it. */
+  refuse(depth: number, reason: string, remedy: string, inside = ""): never {
+    const steps: string[] = []
+    for (let index = 0; index < depth; index++) {
+      steps.push(stepText(this.#stepKinds[index] as number, this.#steps[index] as string | number))
+    }
+    throw new ValueRefused(`${pathText(steps)}${inside}`, reason, remedy)
+  }
+
+  /** Refuses an object that is keyed by symbols: they cannot be found again in another process. */
+  refuseSymbols(depth: number, object: object): void {
+    const symbols = getOwnPropertySymbols(object)
+    if (symbols.length === 0) return
+    for (const symbol of symbols) {
+      if (Object.prototype.propertyIsEnumerable.call(object, symbol)) {
+        this.refuse(depth, "is keyed by a symbol", "Use a string as key", `[${String(symbol)}]`)
+      }
+    }
+  }
+
+  /** Writes an object of any kind, or refers to it if it was met before. */
+  writeObject(target: Buffer, position: number, object: object, depth: number): number {
+    const before = this.#remember(object)
+    if (before >= 0) {
+      this.hasReferences = true
+      target[position] = TAG_REFERENCE
+      return writeCount(target, position + 1, before)
+    }
+    const prototype: unknown = getPrototypeOf(object)
+    if (Array.isArray(object)) {
+      if (prototype !== Array.prototype) return this.#refuseInstance(depth, object)
+      return this.#writeArray(target, position, object, depth)
+    }
+    if (prototype === Object.prototype) return this.#writePlain(target, position, object as Fields, depth)
+    if (prototype === null) return this.#writePairs(target, position, object as Fields, depth, TAG_OBJECT_NULL)
+    const end = writeBuiltin(this, target, position, object, prototype, depth)
+    return end >= 0 ? end : this.#refuseInstance(depth, object)
+  }
+
+  /** The index of an object that was met before, or -1 if this is the first time. */
+  #remember(object: object): number {
+    const count = this.#seenCount
+    if (count < SCAN_COUNT_MAX) {
+      const seen = this.#seen
+      for (let index = 0; index < count; index++) if (seen[index] === object) return index
+      seen[count] = object
+    } else {
+      let seenIndex = this.#seenIndex
+      if (seenIndex === undefined) {
+        seenIndex = new Map()
+        for (let index = 0; index < count; index++) seenIndex.set(this.#seen[index] as object, index)
+        this.#seenIndex = seenIndex
+      }
+      const before = seenIndex.get(object)
+      if (before !== undefined) return before
+      seenIndex.set(object, count)
+    }
+    this.#seenCount = count + 1
+    return -1
+  }
+
+  /**
+   * A plain object. Fields are written while the shape tree is walked; where it ends before the object does, nothing
+   * but bytes has happened, and the object is written again in full. Before the first part that is an object itself
+   * the shape is made certain: else each level of nesting could be written twice, and 256 levels 2^256 times.
+   */
+  #writePlain(target: Buffer, start: number, object: Fields, depth: number): number {
+    this.enter(start, depth)
+    if (this.#isPrototypeDirty) return this.#writeUnwalked(target, start, object, depth)
+    let node = this.#shapes.root
+    let position = start + 2
+    let isCertain = false
+    for (const field in object) {
+      const next = field === node.field ? node.next : node.follow(field)
+      if (next === undefined) return this.#writeUnwalked(target, start, object, depth, isCertain)
+      node = next
+      const value = object[field]
+      if (typeof value === "string") position = writeText(target, position, value)
+      else if (typeof value === "number") position = writeNumber(target, position, value)
+      else if (typeof value === "boolean") target[position++] = value ? TAG_TRUE : TAG_FALSE
+      else {
+        if (!isCertain) {
+          if (!this.#isShaped(object)) return this.#writeUnwalked(target, start, object, depth)
+          isCertain = true
+        }
+        this.#steps[depth] = field
+        this.#stepKinds[depth] = STEP_FIELD
+        position = this.writeValue(target, position, value, depth + 1)
+      }
+    }
+    const id = node.shapeId
+    if (id < 0) return this.#writeUnwalked(target, start, object, depth, isCertain)
+    if (getOwnPropertySymbols(object).length > 0) this.refuseSymbols(depth, object)
+    target[start] = TAG_SHAPED | (id >>> 8)
+    target[start + 1] = id
+    return position
+  }
+
+  #isShaped(object: Fields): boolean {
+    let node = this.#shapes.root
+    for (const field in object) {
+      const next = field === node.field ? node.next : node.follow(field)
+      if (next === undefined) return false
+      node = next
+    }
+    return node.shapeId >= 0
+  }
+
+  /** A plain object whose shape is not in the tree, or cannot be told by walking it. */
+  #writeUnwalked(target: Buffer, start: number, object: Fields, depth: number, wasCertain = false): number {
+    if (wasCertain) this.#refuseChanged(depth)
+    const fields = Object.keys(object)
+    const id = this.#shapes.learn(fields)
+    if (id < 0) return this.#writePairs(target, start, object, depth, TAG_OBJECT, fields)
+    this.refuseSymbols(depth, object)
+    target[start] = TAG_SHAPED | (id >>> 8)
+    target[start + 1] = id
+    let position = start + 2
+    for (const field of fields) {
+      this.step(depth, STEP_FIELD, field)
+      position = this.writeValue(target, position, object[field], depth + 1)
+    }
+    return position
+  }
+
+  /** An object in full: names and values. */
+  #writePairs(
+    target: Buffer,
+    start: number,
+    object: Fields,
+    depth: number,
+    tag: number,
+    fields: readonly string[] = Object.keys(object),
+  ): number {
+    this.enter(start, depth)
+    this.refuseSymbols(depth, object)
+    target[start] = tag
+    let position = writeCount(target, start + 1, fields.length)
+    for (const field of fields) {
+      if (position > this.#stop) this.overflow(position)
+      position = writeText(target, position, field)
+      this.#steps[depth] = field
+      this.#stepKinds[depth] = STEP_FIELD
+      position = this.writeValue(target, position, object[field], depth + 1)
+    }
+    return position
+  }
+
+  #writeArray(target: Buffer, start: number, array: readonly unknown[], depth: number): number {
+    this.enter(start, depth)
+    const length = array.length
+    let position = start + 1
+    if (length <= ARRAY_SHORT_LENGTH_MAX) target[start] = TAG_ARRAY_SHORT | length
+    else {
+      target[start] = TAG_ARRAY
+      position = writeCount(target, position, length)
+    }
+    let presentCount = length
+    let keys: readonly string[] | undefined
+    for (let index = 0; index < length; index++) {
+      if (position > this.#stop) this.overflow(position)
+      const value = array[index]
+      if (typeof value === "string") position = writeText(target, position, value)
+      else if (typeof value === "number") position = writeNumber(target, position, value)
+      else if (value !== undefined || hasOwn(array, index)) {
+        this.#steps[depth] = index
+        this.#stepKinds[depth] = STEP_ELEMENT
+        position = this.writeValue(target, position, value, depth + 1)
+      } else {
+        const end = holesEnd(array, index, length, () => (keys ??= Object.keys(array)))
+        target[position] = TAG_HOLES
+        position = writeCount(target, position + 1, end - index)
+        presentCount -= end - index
+        index = end - 1
+      }
+    }
+    if (Object.values(array).length > presentCount) this.#refuseNamed(depth, array)
+    this.refuseSymbols(depth, array)
+    return position
+  }
+
+  #refuseNamed(depth: number, array: readonly unknown[]): void {
+    // Names follow the indices in the order of properties.
+    const name = Object.keys(array).at(-1)
+    if (name === undefined || isIndex(name)) return
+    this.refuse(depth, "is a named property of an array", "Store an object that holds both", stepText(STEP_FIELD, name))
+  }
+
+  #refuseChanged(depth: number): never {
+    return this.refuse(depth, "was changed while it was read", "Store a copy, or an object without such getters")
+  }
+
+  #refuseInstance(depth: number, object: object): never {
+    const { reason, remedy } = instanceText(object)
+    return this.refuse(depth, reason, remedy)
+  }
+}
