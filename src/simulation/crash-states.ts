@@ -1,0 +1,192 @@
+// Every state that a crash may have left on a disk, at every moment of its trace: the candidates of each moment
+// (crash-candidates.ts), without those that equal an earlier one of the same moment. Lazy, and incremental from moment to
+// moment, so that hundreds of thousands can be looked at.
+//
+// A state's id and the seed rebuild it alone, from the same trace. Crashes in a recovery are states of the trace that the
+// mounted disk keeps meanwhile.
+
+import { invariant } from "../model/invariant.ts"
+import { candidateCount, candidateOf, StateBuilder, type Candidate, type CandidateKind } from "./crash-candidates.ts"
+import { describeChange, type PendingUnit } from "./disk-changes.ts"
+import type { DiskTrace, Operation } from "./disk-trace.ts"
+import type { DiskTree } from "./disk-tree.ts"
+import { DurableState } from "./durable-state.ts"
+import { mix } from "./fingerprint.ts"
+import { SimulatedDisk, type SimulatedDiskOptions } from "./simulated-disk.ts"
+import { SimulatedRandom } from "./simulated-random.ts"
+
+export interface CrashStatesOptions {
+  /** Decides samples, and which states are left out under a limit. Default 0. */
+  readonly seed?: number
+  /** About how many states to give, spread evenly over all candidates. Default: all. */
+  readonly limit?: number
+  /** Samples for each moment with more pending units than all subsets are tried of. Default 32. */
+  readonly sampleCount?: number
+}
+
+const SAMPLE_COUNT_DEFAULT = 32
+/** Ended operations between two searches for files that nothing leads to any more. */
+const SWEEP_INTERVAL = 64
+
+/** A moment at which what a crash may leave behind is about to change. */
+interface CrashPoint {
+  /** Index of the event that comes next. */
+  readonly next: number
+  readonly completedCount: number
+  /** Serial number of the operation that ended last; 0 before the first. */
+  readonly lastCompleted: number
+  readonly inFlight: readonly number[]
+  /** Valid until the next moment is asked for. */
+  readonly medium: DiskTree
+  readonly pending: readonly PendingUnit[]
+}
+
+/** One state that a crash may have left. */
+export class CrashState {
+  /** Rebuilds this state with the same trace and seed. */
+  readonly id: string
+  readonly kind: CandidateKind
+  /** Operations that had ended before the crash: what was acknowledged with at most so many ended must be there. */
+  readonly afterOperation: number
+  /** Operations that had begun and not ended. */
+  readonly inFlight: readonly Operation[]
+
+  readonly #trace: DiskTrace
+  readonly #candidate: Candidate
+  readonly #pending: readonly PendingUnit[]
+  readonly #lastCompleted: number
+  readonly #tree: DiskTree
+
+  constructor(trace: DiskTrace, point: CrashPoint, number: number, candidate: Candidate, tree: DiskTree) {
+    this.id = `${point.next}.${number}`
+    this.kind = candidate.kind
+    this.afterOperation = point.completedCount
+    this.inFlight = point.inFlight.map((serial) => trace.operations[serial - 1] as Operation)
+    this.#trace = trace
+    this.#candidate = candidate
+    this.#pending = point.pending
+    this.#lastCompleted = point.lastCompleted
+    this.#tree = tree
+  }
+
+  /** A disk that holds this state and nothing pending, unlocked. Each call gives another one. */
+  mount(options: SimulatedDiskOptions = {}): SimulatedDisk {
+    return SimulatedDisk.holding(this.#tree, options)
+  }
+
+  /** What was being done, what is kept and what is lost, one line each. */
+  describe(): string {
+    const nameOf = namesOf(this.#trace)
+    const lines = [`state ${this.id} (${this.kind}), after ${this.afterOperation} operations`]
+    const last = this.#trace.operations[this.#lastCompleted - 1]
+    if (last !== undefined) lines.push(`last ended: ${describeOperation(last)}`)
+    for (const operation of this.inFlight) lines.push(`in flight: ${describeOperation(operation)}`)
+    this.#pending.forEach((unit, index) => {
+      const isTorn = index === this.#candidate.torn
+      const fate = isTorn ? `torn (${this.#candidate.tear})` : this.#candidate.kept[index] === 1 ? "kept" : "lost"
+      lines.push(`${fate}: ${describeChange(unit.change, nameOf)}, of operation ${unit.operation}`)
+    })
+    return lines.join("\n")
+  }
+}
+
+/** The crash states of a trace, moment by moment. The same trace and options give the same states in the same order. */
+export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {}): Generator<CrashState> {
+  const { seed = 0, limit = Infinity, sampleCount = SAMPLE_COUNT_DEFAULT } = options
+  const chosen = limit === Infinity ? 1 : limit / countCandidates(trace, sampleCount)
+  for (const point of crashPoints(trace)) {
+    const builder = new StateBuilder(point.medium, point.pending)
+    const count = candidateCount(point.pending.length, sampleCount)
+    const seen = new Set<number>()
+    for (let number = 0; number < count; number++) {
+      if (chosen < 1 && !isChosen(seed, point.next, number, chosen)) continue
+      const state = stateOf(seed, point, number, builder)
+      if (state === undefined) continue
+      const key = state.tree.fingerprint()
+      if (seen.has(key)) continue
+      seen.add(key)
+      yield new CrashState(trace, point, number, state.candidate, state.tree)
+    }
+  }
+}
+
+/** The one state of that id. Requires: an id that `crashStates` gave for this trace and seed. */
+export function crashState(trace: DiskTrace, id: string, seed = 0): CrashState {
+  const [next, number] = id.split(".").map(Number)
+  invariant(next !== undefined && number !== undefined, "a crash state's id is two numbers with a point between them")
+  for (const point of crashPoints(trace)) {
+    if (point.next !== next) continue
+    const builder = new StateBuilder(point.medium, point.pending)
+    const state = stateOf(seed, point, number, builder)
+    if (state !== undefined) return new CrashState(trace, point, number, state.candidate, state.tree)
+  }
+  invariant(false, `the trace has a crash state ${id}`)
+}
+
+/** How many candidates there are, equal ones included. */
+export function countCandidates(trace: DiskTrace, sampleCount: number = SAMPLE_COUNT_DEFAULT): number {
+  let count = 0
+  for (const { pending } of crashPoints(trace)) count += candidateCount(pending.length, sampleCount)
+  return count
+}
+
+function stateOf(
+  seed: number,
+  point: CrashPoint,
+  number: number,
+  builder: StateBuilder,
+): { readonly candidate: Candidate; readonly tree: DiskTree } | undefined {
+  const random = (): SimulatedRandom => new SimulatedRandom(mix(mix(seed, point.next), number))
+  const candidate = candidateOf(number, point.pending.length, random)
+  const tree = builder.build(candidate)
+  return tree && { candidate, tree }
+}
+
+// A moment is taken just before something changes, when the most is acknowledged that this state must account for.
+function* crashPoints(trace: DiskTrace): Generator<CrashPoint> {
+  const state = new DurableState(trace.base, trace.basePending)
+  const inFlight = new Set<number>()
+  let completedCount = 0
+  let lastCompleted = 0
+  const pointBefore = (next: number): CrashPoint => ({
+    next,
+    completedCount,
+    lastCompleted,
+    inFlight: [...inFlight],
+    medium: state.tree,
+    pending: [...state.pending],
+  })
+  for (const [next, event] of trace.events.entries()) {
+    if (state.isChangedBy(event)) yield pointBefore(next)
+    state.apply(event)
+    if (event.kind === "issue") inFlight.add(event.operation)
+    if (event.kind !== "complete") continue
+    inFlight.delete(event.operation)
+    lastCompleted = event.operation
+    completedCount++
+    if (completedCount % SWEEP_INTERVAL === 0) state.sweep()
+  }
+  yield pointBefore(trace.events.length)
+}
+
+/** One in so many, by chance that depends on the seed and the state alone. */
+function isChosen(seed: number, next: number, number: number, share: number): boolean {
+  return (mix(mix(next, seed), number) >>> 0) / 2 ** 32 < share
+}
+
+function describeOperation({ serial, name, path, detail, outcome }: Operation): string {
+  return `${serial}. ${name} ${path}${detail === "" ? "" : ` (${detail})`}: ${outcome}`
+}
+
+/** Paths of the trace's files: the first that a file was given, for those without a name in the state as well. */
+function namesOf(trace: DiskTrace): (node: number) => string {
+  const names = new Map<number, string>()
+  for (const [path, node] of trace.base.namedFiles()) names.set(node, path)
+  for (const event of trace.events) {
+    if (event.kind !== "issue") continue
+    for (const change of event.changes) {
+      if (change.kind === "create") names.set(change.node, trace.operations[event.operation - 1]?.path ?? "")
+    }
+  }
+  return (node) => names.get(node) ?? `file ${node}`
+}
