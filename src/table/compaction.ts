@@ -1,0 +1,122 @@
+// Gives memory back: moves the records of chunks that are mostly empty into the room of others, so that whole chunks
+// can go, and makes the index smaller after the table has shrunk. Works in steps of bounded size, each of which leaves
+// the table whole; anything may happen to the table between two steps.
+//
+// Must not begin what does not pay: a chunk is emptied only when it wastes enough and when that really frees memory.
+
+import { recordSize } from "../format/record.ts"
+import { invariant } from "../model/invariant.ts"
+import { mixHash, type HashIndex } from "./hash-index.ts"
+import { byteOf, chunkOf, wordOf, type Slabs } from "./slabs.ts"
+
+/** Chunks compared in one step before the sparsest is taken. */
+const CHUNK_SCAN_MAX = 256
+/** Slots looked at for each record that a step may move; a chunk that is emptied has mostly empty ones. */
+const SLOT_SCAN_SHARE = 8
+/** Index segments looked at in one step. */
+const SEGMENT_SCAN_MAX = 64
+
+export class Compaction {
+  readonly #index: HashIndex
+  readonly #slabs: Slabs
+  readonly #deadShare: number
+  #movedRecords = 0
+  /** Next chunk to look at. */
+  #chunk = 0
+  /** Chunks seen since the last one that was worth emptying. */
+  #seenCount = 0
+  /** Next slot of the chunk being emptied. */
+  #slot = 0
+  /** Next directory position to look at; -1 while chunks come first. */
+  #position = -1
+
+  constructor(index: HashIndex, slabs: Slabs, deadShare: number) {
+    this.#index = index
+    this.#slabs = slabs
+    this.#deadShare = deadShare
+  }
+
+  get movedRecords(): number {
+    return this.#movedRecords
+  }
+
+  /** At most `recordCountMax` records. Returns whether there is more to do. */
+  step(recordCountMax: number): boolean {
+    if (this.#slabs.emptied >= 0) {
+      this.#moveRecords(recordCountMax)
+      return true
+    }
+    if (this.#position < 0) {
+      this.#chooseChunk()
+      return true
+    }
+    return this.#tidyIndex(recordCountMax)
+  }
+
+  reset(): void {
+    this.#chunk = 0
+    this.#seenCount = 0
+    this.#slot = 0
+    this.#position = -1
+  }
+
+  #chooseChunk(): void {
+    const limit = this.#slabs.chunkLimit
+    const from = this.#chunk < limit ? this.#chunk : 0
+    const to = Math.min(from + CHUNK_SCAN_MAX, limit)
+    const chunk = this.#slabs.sparsest(from, to, this.#deadShare)
+    if (chunk >= 0) {
+      this.#slabs.beginEmptying(chunk)
+      this.#slot = 0
+      this.#seenCount = 0
+      return
+    }
+    this.#chunk = to
+    this.#seenCount += to - from
+    if (this.#seenCount >= limit) {
+      this.#seenCount = 0
+      this.#position = 0
+    }
+  }
+
+  #moveRecords(recordCountMax: number): void {
+    const slabs = this.#slabs
+    const chunk = slabs.emptied
+    const end = slabs.carvedCount(chunk)
+    const last = Math.min(end, this.#slot + recordCountMax * SLOT_SCAN_SHARE)
+    let moved = 0
+    let slot = this.#slot
+    for (; slot < last && moved < recordCountMax && slabs.emptied === chunk; slot++) {
+      const address = slabs.slotAt(chunk, slot)
+      if (slabs.isFree(address)) continue
+      this.#moveRecord(address)
+      moved++
+    }
+    this.#slot = slot
+    this.#movedRecords += moved
+    invariant(slabs.emptied !== chunk || slot < end, "a chunk whose records are all moved is dropped")
+  }
+
+  #moveRecord(address: number): void {
+    const slabs = this.#slabs
+    const bytes = slabs.chunkBytes[chunkOf(address)] as Buffer
+    const words = slabs.chunkWords[chunkOf(address)] as Uint32Array
+    const at = wordOf(address)
+    const hash = words[at] as number
+    const size = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
+    const target = slabs.allocate(size)
+    bytes.copy(slabs.chunkBytes[chunkOf(target)] as Buffer, byteOf(target), byteOf(address), byteOf(address) + size)
+    this.#index.move(mixHash(hash), address, target)
+    slabs.release(address)
+  }
+
+  #tidyIndex(entryCountMax: number): boolean {
+    const index = this.#index
+    const segmentCount = Math.max(1, Math.min(SEGMENT_SCAN_MAX, entryCountMax >>> 8))
+    for (let i = 0; i < segmentCount && this.#position < index.directory.length; i++)
+      this.#position = index.tidy(this.#position)
+    if (this.#position < index.directory.length) return true
+    this.#position = -1
+    return false
+  }
+}

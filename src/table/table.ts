@@ -1,0 +1,349 @@
+// A table of one shard: records by key, as bytes outside the JavaScript heap. Records lie in slabs (slabs.ts), found
+// through an index of their keys' hashes (hash-index.ts). Everything is synchronous, nothing is allocated on the
+// JavaScript heap for a record, and no operation does work for more than one index segment, whatever the table's size.
+//
+// A record is kept as the log has it (format/record.ts), with the LSN of its commit in bytes 10 to 15. Must not read
+// the log, decode values or know what durable means.
+
+import { KIND_DELETE, KIND_PUT, RECORD_HEADER_SIZE, recordSize, type RecordBuffer } from "../format/record.ts"
+import { invariant, InvariantViolation } from "../model/invariant.ts"
+import { Compaction } from "./compaction.ts"
+import { HashIndex, homeOf, mixHash } from "./hash-index.ts"
+import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
+import { TableCursor } from "./table-cursor.ts"
+
+/** How many records are looked at before the first of them is applied: enough to hide the cache misses of each other. */
+const LOOKAHEAD_COUNT = 16
+/** Records up to this many 32-bit words are copied word by word; longer ones pay for a native call. */
+const WORD_COPY_MAX = 128
+/** Share of a chunk's slots that must be empty before compaction touches it. */
+const DEAD_SHARE_DEFAULT = 0.25
+
+export interface TableOptions {
+  /** Largest piece of memory that small records share, in bytes. */
+  readonly chunkSizeMax?: number
+  /** Share of a chunk, from 0 to 1, that must hold nothing before compaction moves the rest away. */
+  readonly compactionDeadShare?: number
+}
+
+/** What a table holds and has done, in bytes and counts. */
+export interface TableMetrics {
+  /** Records. */
+  readonly count: number
+  /** Bytes of the records, with header and padding. */
+  readonly liveBytes: number
+  /** Bytes of emptied slots, and of slots larger than their record. */
+  readonly deadBytes: number
+  /** Bytes taken from the allocator for records and not given back. */
+  readonly allocatedBytes: number
+  readonly indexBytes: number
+  readonly indexSlots: number
+  /** Index segments. */
+  readonly segments: number
+  /** Pieces of memory for records. */
+  readonly chunks: number
+  /** Records that compaction has moved so far. */
+  readonly movedRecords: number
+  /** Bytes given back to the allocator so far. */
+  readonly returnedBytes: number
+  /** The farthest that the index ever put an entry from its home, in slots. */
+  readonly longestProbe: number
+  /** The most index entries that one operation ever moved. */
+  readonly longestRehash: number
+}
+
+export class Table {
+  /** Where records are. For the parts of a table only. */
+  readonly index: HashIndex = new HashIndex()
+  /** What records are. For the parts of a table only. */
+  readonly slabs: Slabs
+  readonly #compaction: Compaction
+  /** What the look-ahead found in the home slots. */
+  readonly #homeEntries = new Uint32Array(LOOKAHEAD_COUNT)
+  #liveBytes = 0
+  #generation = 0
+
+  constructor(options: TableOptions = {}) {
+    this.slabs = new Slabs(options.chunkSizeMax)
+    this.#compaction = new Compaction(this.index, this.slabs, options.compactionDeadShare ?? DEAD_SHARE_DEFAULT)
+  }
+
+  /** Records in the table. */
+  get count(): number {
+    return this.index.count
+  }
+
+  /** Changes whenever addresses may have changed their meaning. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /**
+   * Applies the records at `offsets[from]` to `offsets[to - 1]` of `source.bytes`, in order: a put sets the key, a
+   * delete removes it. `lsns[i]` is the LSN of record i.
+   *
+   * Requires: offsets are multiples of 8, and the records are puts and deletes of this table.
+   */
+  applyAll(source: RecordBuffer, offsets: Uint32Array, lsns: Float64Array, from: number, to: number): void {
+    this.#generation++
+    const words = source.words
+    for (let start = from; start < to; start += LOOKAHEAD_COUNT) {
+      const end = Math.min(start + LOOKAHEAD_COUNT, to)
+      this.#lookAhead(words, offsets, start, end)
+      for (let i = start; i < end; i++) {
+        const at = (offsets[i] as number) >>> 2
+        const kind = ((words[at + 2] as number) >>> 16) & 0xff
+        if (kind === KIND_PUT) {
+          const lsn = lsns[i] as number
+          this.#put(words, at, lsn | 0, (lsn / 0x1_0000_0000) | 0)
+        } else if (kind === KIND_DELETE) this.#delete(words, at)
+        else throw new InvariantViolation(`a table applies puts and deletes, not kind ${kind}`)
+      }
+    }
+  }
+
+  /** Address of the record with this key, or -1. Requires: an ASCII-only key. */
+  find(hash: number, key: string): number {
+    const mixed = mixHash(hash)
+    const index = this.index
+    const position = (mixed >>> 1) >>> index.shift
+    const segment = index.directory[position] as Uint32Array
+    const size = key.length
+    for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
+      const entry = segment[word + 1] as number
+      if (entry === 0) return -1
+      const found = segment[word] as number
+      if (found < mixed) continue
+      if (found > mixed) return -1
+      const bytes = this.slabs.chunkBytes[chunkOf(entry - 1)] as Buffer
+      const start = byteOf(entry - 1)
+      if (((bytes[start + 8] as number) | ((bytes[start + 9] as number) << 8)) !== size) continue
+      const keyStart = start + RECORD_HEADER_SIZE
+      let i = 0
+      while (i < size && bytes[keyStart + i] === key.charCodeAt(i)) i++
+      if (i === size) return entry - 1
+    }
+  }
+
+  /** Address of the record whose key is the bytes from `start` to `end`, or -1. */
+  findBytes(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const mixed = mixHash(hash)
+    const index = this.index
+    const position = (mixed >>> 1) >>> index.shift
+    const segment = index.directory[position] as Uint32Array
+    const size = end - start
+    for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
+      const entry = segment[word + 1] as number
+      if (entry === 0) return -1
+      const found = segment[word] as number
+      if (found < mixed) continue
+      if (found > mixed) return -1
+      const target = this.slabs.chunkBytes[chunkOf(entry - 1)] as Buffer
+      const at = byteOf(entry - 1)
+      if (((target[at + 8] as number) | ((target[at + 9] as number) << 8)) !== size) continue
+      const keyStart = at + RECORD_HEADER_SIZE
+      let i = 0
+      while (i < size && target[keyStart + i] === bytes[start + i]) i++
+      if (i === size) return entry - 1
+    }
+  }
+
+  // Reading a record that was found. Addresses hold until the next change or compaction step.
+
+  /** The bytes that hold the record, among others. */
+  bytesAt(address: number): Buffer {
+    return this.slabs.chunkBytes[chunkOf(address)] as Buffer
+  }
+
+  keyStart(address: number): number {
+    return byteOf(address) + RECORD_HEADER_SIZE
+  }
+
+  keyEnd(address: number): number {
+    return byteOf(address) + RECORD_HEADER_SIZE + ((this.#wordsAt(address)[wordOf(address) + 2] as number) & 0xffff)
+  }
+
+  valueStart(address: number): number {
+    return this.keyEnd(address)
+  }
+
+  valueEnd(address: number): number {
+    const words = this.#wordsAt(address)
+    const at = wordOf(address)
+    const keySize = (words[at + 2] as number) & 0xffff
+    return byteOf(address) + RECORD_HEADER_SIZE + keySize + (words[at + 1] as number)
+  }
+
+  /** The commit that wrote the record. */
+  lsnAt(address: number): number {
+    const words = this.#wordsAt(address)
+    const at = wordOf(address)
+    return ((words[at + 2] as number) >>> 16) * 0x1_0000_0000 + (words[at + 3] as number)
+  }
+
+  /**
+   * One bounded step of compaction: moves at most `recordCountMax` records out of chunks that are mostly empty, gives
+   * chunks without records back, makes the index smaller where it has become too large. Returns whether there is more
+   * to do.
+   */
+  compactStep(recordCountMax: number): boolean {
+    this.#generation++
+    return this.#compaction.step(recordCountMax)
+  }
+
+  /** Removes every record and gives the memory back. */
+  clear(): void {
+    this.#generation++
+    this.#liveBytes = 0
+    this.index.clear()
+    this.slabs.clear()
+    this.#compaction.reset()
+  }
+
+  /** A walk over all records that holds through any change in between. */
+  cursor(): TableCursor {
+    return new TableCursor(this.index, this.slabs)
+  }
+
+  metrics(): TableMetrics {
+    return {
+      count: this.index.count,
+      liveBytes: this.#liveBytes,
+      deadBytes: this.slabs.carvedBytes - this.#liveBytes,
+      allocatedBytes: this.slabs.allocatedBytes,
+      indexBytes: this.index.byteSize,
+      indexSlots: this.index.slotCount,
+      segments: this.index.segmentCount,
+      chunks: this.slabs.chunkCount,
+      movedRecords: this.#compaction.movedRecords,
+      returnedBytes: this.slabs.returnedBytes,
+      longestProbe: this.index.probeMax,
+      longestRehash: this.index.movedMax,
+    }
+  }
+
+  #wordsAt(address: number): Uint32Array {
+    return this.slabs.chunkWords[chunkOf(address)] as Uint32Array
+  }
+
+  // Reads what the next records will need: the processor fetches independent lines at the same time, where applying one
+  // record after the other would wait for each. First the slots, without a branch on what they hold; a branch on a line
+  // that is still on its way would end the overlap. Then the records. What is read is checked, or the reads would be
+  // optimised away.
+  #lookAhead(words: Uint32Array, offsets: Uint32Array, from: number, to: number): void {
+    const { directory, depths, shift } = this.index
+    const chunkWords = this.slabs.chunkWords
+    const homeEntries = this.#homeEntries
+    for (let i = from; i < to; i++) {
+      const mixed = mixHash(words[(offsets[i] as number) >>> 2] as number)
+      const position = (mixed >>> 1) >>> shift
+      const segment = directory[position] as Uint32Array
+      homeEntries[i - from] = segment[homeOf(segment, depths[position] as number, mixed) + 1] as number
+    }
+    let differences = 0
+    for (let i = from; i < to; i++) {
+      let entry = homeEntries[i - from] as number
+      if (entry === 0) continue
+      const hash = words[(offsets[i] as number) >>> 2] as number
+      const mixed = mixHash(hash)
+      const position = (mixed >>> 1) >>> shift
+      const segment = directory[position] as Uint32Array
+      let word = homeOf(segment, depths[position] as number, mixed)
+      while (entry !== 0 && (segment[word] as number) < mixed) {
+        word += 2
+        entry = segment[word + 1] as number
+      }
+      if (entry === 0 || segment[word] !== mixed) continue
+      const target = chunkWords[chunkOf(entry - 1)] as Uint32Array
+      const at = wordOf(entry - 1)
+      differences |= (target[at] as number) ^ hash
+      // The line behind the header's: it will be written.
+      homeEntries[i - from] = target[Math.min(at + 16, target.length - 1)] as number
+    }
+    invariant(differences === 0, "the index and the records agree on hashes")
+  }
+
+  #put(words: Uint32Array, at: number, lsnLow: number, lsnHigh: number): void {
+    const hash = words[at] as number
+    const valueSize = words[at + 1] as number
+    const keySize = (words[at + 2] as number) & 0xffff
+    const size = recordSize(keySize, valueSize)
+    const index = this.index
+    const slabs = this.slabs
+    const mixed = mixHash(hash)
+    const position = (mixed >>> 1) >>> index.shift
+    const segment = index.directory[position] as Uint32Array
+    const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at + 4, keySize)
+    let address: number
+    if (search < 0) {
+      address = slabs.allocate(size)
+      this.#liveBytes += size
+      index.insert(position, ~search, mixed | 0, address)
+    } else {
+      address = (segment[search + 1] as number) - 1
+      const target = slabs.chunkWords[chunkOf(address)] as Uint32Array
+      const before = recordSize(keySize, target[wordOf(address) + 1] as number)
+      this.#liveBytes += size - before
+      if (before !== size && !slabs.fits(address, size)) {
+        slabs.release(address)
+        address = slabs.allocate(size)
+        segment[search + 1] = address + 1
+      }
+    }
+    const target = slabs.chunkWords[chunkOf(address)] as Uint32Array
+    const to = wordOf(address)
+    const wordCount = size >>> 2
+    if (wordCount <= WORD_COPY_MAX) for (let i = 4; i < wordCount; i++) target[to + i] = words[at + i] as number
+    else target.set(words.subarray(at, at + wordCount), to)
+    target[to] = hash
+    target[to + 1] = valueSize
+    target[to + 2] = keySize | (lsnHigh << 16)
+    target[to + 3] = lsnLow
+  }
+
+  #delete(words: Uint32Array, at: number): void {
+    const index = this.index
+    const mixed = mixHash(words[at] as number)
+    const position = (mixed >>> 1) >>> index.shift
+    const segment = index.directory[position] as Uint32Array
+    const keySize = (words[at + 2] as number) & 0xffff
+    const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at + 4, keySize)
+    if (search < 0) return
+    const address = (segment[search + 1] as number) - 1
+    const valueSize = (this.slabs.chunkWords[chunkOf(address)] as Uint32Array)[wordOf(address) + 1] as number
+    this.#liveBytes -= recordSize(keySize, valueSize)
+    index.remove(position, search)
+    this.slabs.release(address)
+  }
+
+  /** Word of the entry for the key in `words` from `at` on, or the complement of the word where it would be inserted. */
+  #search(
+    segment: Uint32Array,
+    depth: number,
+    signedMixed: number,
+    words: Uint32Array,
+    at: number,
+    keySize: number,
+  ): number {
+    const chunkWords = this.slabs.chunkWords
+    // Signed in the call, because V8 passes integers of 32 bits without a heap object only when they are signed.
+    const mixed = signedMixed >>> 0
+    const wholeCount = keySize >>> 2
+    const restMask = (1 << ((keySize & 3) << 3)) - 1
+    for (let word = homeOf(segment, depth, mixed); ; word += 2) {
+      const entry = segment[word + 1] as number
+      if (entry === 0) return ~word
+      const found = segment[word] as number
+      if (found < mixed) continue
+      if (found > mixed) return ~word
+      const target = chunkWords[chunkOf(entry - 1)] as Uint32Array
+      const to = wordOf(entry - 1)
+      if (((target[to + 2] as number) & 0xffff) !== keySize) continue
+      const keyAt = to + 4
+      let i = 0
+      while (i < wholeCount && target[keyAt + i] === words[at + i]) i++
+      if (i < wholeCount) continue
+      if (restMask === 0 || (((target[keyAt + i] as number) ^ (words[at + i] as number)) & restMask) === 0) return word
+    }
+  }
+}
