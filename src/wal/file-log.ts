@@ -1,0 +1,264 @@
+// The log in files: the first implementation of `Log`. Owns one epoch. Frames go to the current segment; when one does
+// not fit, the segment is sealed, and the next one, prepared meanwhile, takes its place.
+//
+// A failed write or sync poisons the log: no later append succeeds, whatever the disk says then. Failing to prepare the
+// next segment does not: nothing was written, the append did not happen, and it may be tried again.
+
+import { FRAME_HEADER_SIZE, frameSize } from "../format/frame.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
+import { Fenced, LogUnavailable } from "../model/errors.ts"
+import { invariant, probe } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { Lsn } from "../model/lsn.ts"
+import type { Clock } from "../platform/clock.ts"
+import { markFrame } from "./log-directory.ts"
+import type { LogDirectory, LogEnd, SegmentExtent } from "./log-directory.ts"
+import { readLog } from "./log-reader.ts"
+import type { LogFrame } from "../format/log-frame.ts"
+import type { FrameDraft, Log } from "./log.ts"
+import { SegmentFiles } from "./segment-files.ts"
+import type { PreparedSegment } from "./segment-files.ts"
+import { SegmentWriter } from "./segment-writer.ts"
+import type { LogTail } from "./segment-writer.ts"
+
+export interface FileLogOptions {
+  readonly clock: Clock
+  /** Size of a full segment in bytes. */
+  readonly segmentSize: number
+  /** Written into the epoch frame: who owns the log, for people. */
+  readonly owner: string
+  /** LSNs below this one were given out and lost, and must not be given out again. */
+  readonly lsnMin: number
+  /** Makes the new start of the log durable, before anything of the old one goes. */
+  readonly saveStart: (segment: number, lsn: number) => Promise<void>
+}
+
+/** The first segment of an epoch is small, so that opening does not wait for a full one to be zero-filled. */
+const FIRST_SEGMENT_SIZE = 1024 * 1024
+
+export class FileLog implements Log {
+  readonly #directory: LogDirectory
+  readonly #options: FileLogOptions
+  readonly #files: SegmentFiles
+  readonly #tail: LogTail
+  readonly #extents: SegmentExtent[]
+  /** The first LSN that was not let go; shared with the readers. */
+  readonly #start: { lsn: number }
+  readonly #pins = new Map<number, number>()
+  #writer: SegmentWriter
+  #next: Promise<PreparedSegment> | undefined
+  #failure: unknown
+  #isClosed = false
+  #isAppending = false
+  rotationCount = 0
+
+  private constructor(
+    directory: LogDirectory,
+    options: FileLogOptions,
+    files: SegmentFiles,
+    end: LogEnd,
+    first: PreparedSegment,
+  ) {
+    this.#directory = directory
+    this.#options = options
+    this.#files = files
+    this.#tail = { epoch: end.epoch + 1, lastLsn: end.lastLsn, durableLsn: end.lastLsn, checksum: end.checksum }
+    this.#extents = [...end.segments]
+    this.#start = { lsn: end.startLsn }
+    this.#writer = new SegmentWriter(directory, first)
+  }
+
+  /** Begins a new epoch behind the end of the log. Fails with: StorageFailed. */
+  static async begin(directory: LogDirectory, end: LogEnd, options: FileLogOptions): Promise<FileLog> {
+    const files = new SegmentFiles(directory)
+    await files.adopt(options.segmentSize)
+    const size = Math.min(FIRST_SEGMENT_SIZE, options.segmentSize)
+    const first = await files.prepare(end.nextSegment, size, options.segmentSize, options.clock.wallMs())
+    const log = new FileLog(directory, options, files, end, first)
+    const firstLsn = Math.max(end.lastLsn + 1, options.lsnMin)
+    const offset = log.#writer.offset
+    try {
+      await log.#writer.appendEpoch(options.owner, firstLsn, options.clock.wallMs(), log.#tail)
+    } catch (error) {
+      await log.#writer.close()
+      throw new LogUnavailable("the epoch could not be written", error)
+    }
+    log.#noteFrame(firstLsn, offset)
+    return log
+  }
+
+  get epoch(): number {
+    return this.#tail.epoch
+  }
+  get endLsn(): Lsn {
+    return lsnOf(this.#tail.lastLsn)
+  }
+  get durableLsn(): Lsn {
+    return lsnOf(this.#tail.durableLsn)
+  }
+  get oldestLsn(): Lsn {
+    return lsnOf(this.#start.lsn)
+  }
+  /** Bytes of all frames in the log. */
+  get sizeBytes(): number {
+    return this.#extents.reduce((sum, extent) => sum + extent.endOffset, 0)
+  }
+  get segmentCount(): number {
+    return this.#extents.length
+  }
+  get recycledCount(): number {
+    return this.#files.recycledCount
+  }
+
+  async append(draft: FrameDraft, expected: Lsn): Promise<void> {
+    this.#checkUsable()
+    invariant(!this.#isAppending, "I5: one append is in flight")
+    invariant(expected === this.#tail.lastLsn, "I3: a frame follows its predecessor")
+    this.#isAppending = true
+    try {
+      const payloadSize = draft.end - draft.start
+      if (!this.#writer.hasRoom(payloadSize)) await this.#rotate(payloadSize)
+      const firstLsn = this.#tail.lastLsn + 1
+      const offset = this.#writer.offset
+      await this.#poisoning(this.#writer.append(draft, this.#tail))
+      this.#noteFrame(firstLsn, offset)
+      if (this.#writer.offset > this.#writer.size / 2) this.#prepareNext(0)
+    } finally {
+      this.#isAppending = false
+    }
+  }
+
+  async sync(): Promise<void> {
+    this.#checkUsable()
+    invariant(!this.#isAppending, "I5: one append is in flight")
+    this.#isAppending = true
+    try {
+      await this.#poisoning(this.#writer.sync())
+      this.#tail.durableLsn = this.#tail.lastLsn
+    } finally {
+      this.#isAppending = false
+    }
+  }
+
+  read(after: Lsn, to?: Lsn): AsyncIterableIterator<LogFrame> {
+    return readLog(this.#directory, this.#extents, this.#start, this.#pins, after, to ?? this.durableLsn)
+  }
+
+  async truncate(upTo: Lsn): Promise<number> {
+    this.#checkUsable()
+    let count = 0
+    while (count < this.#extents.length - 1 && (this.#extents[count] as SegmentExtent).lastLsn <= upTo) count++
+    const first = this.#extents[count]
+    if (count === 0 || first === undefined) return 0
+    const startLsn = (this.#extents[count - 1] as SegmentExtent).lastLsn + 1
+    await this.#options.saveStart(first.segment, startLsn)
+    const retired = this.#extents.splice(0, count)
+    this.#start.lsn = startLsn
+    let bytes = 0
+    for (const extent of retired) {
+      const isPinned = (this.#pins.get(extent.segment) ?? 0) > 0
+      if (isPinned) probe("a segment is retired while it is read")
+      bytes += await this.#files.retire(extent.segment, !isPinned, this.#options.segmentSize)
+    }
+    await this.#directory.fileSystem.syncDirectory(this.#directory.path)
+    return bytes
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const next = await this.#next?.catch(() => undefined)
+    await next?.handle.close()
+    try {
+      if (this.#failure === undefined) {
+        await this.#writer.seal(this.#options.clock.wallMs(), this.#tail)
+        this.#noteEnd()
+        await this.#writer.trim()
+        if (next !== undefined) await this.#files.retire(next.segment, true, this.#options.segmentSize)
+        await this.#directory.fileSystem.syncDirectory(this.#directory.path)
+      }
+    } finally {
+      await this.#writer.close()
+    }
+  }
+
+  /** Ends this owner's epoch without touching the files, as a newer owner does. Waits for nothing. */
+  fence(): void {
+    this.#failure ??= new Fenced(this.#tail.epoch)
+  }
+
+  async #rotate(payloadSize: number): Promise<void> {
+    probe("segment rotated")
+    const next = await this.#takeNext(SEGMENT_HEADER_SIZE + frameSize(payloadSize) + FRAME_HEADER_SIZE)
+    const old = this.#writer
+    try {
+      await this.#poisoning(old.seal(this.#options.clock.wallMs(), this.#tail))
+    } catch (error) {
+      await next.handle.close()
+      throw error
+    }
+    this.#noteEnd()
+    this.#writer = new SegmentWriter(this.#directory, next)
+    this.rotationCount++
+    await old.close()
+  }
+
+  /** The next segment, at least `size` bytes long. */
+  async #takeNext(size: number): Promise<PreparedSegment> {
+    this.#prepareNext(size)
+    const next = await (this.#next as Promise<PreparedSegment>)
+    this.#next = undefined
+    if (next.size >= size) return next
+    await next.handle.close()
+    this.#prepareNext(size)
+    return this.#takeNext(size)
+  }
+
+  #prepareNext(sizeMin: number): void {
+    if (this.#next !== undefined) return
+    const size = Math.max(this.#options.segmentSize, sizeMin)
+    const next = this.#files.prepare(
+      this.#writer.segment + 1,
+      size,
+      this.#options.segmentSize,
+      this.#options.clock.wallMs(),
+    )
+    this.#next = next
+    // A failure is met by whoever needs the segment; until then the next append may try again.
+    next.catch(() => {
+      if (this.#next === next) this.#next = undefined
+    })
+  }
+
+  #noteFrame(firstLsn: number, offset: number): void {
+    let extent = this.#extents[this.#extents.length - 1]
+    if (extent === undefined || extent.segment !== this.#writer.segment) {
+      extent = { segment: this.#writer.segment, firstLsn, lastLsn: firstLsn, endOffset: 0, marks: [] }
+      this.#extents.push(extent)
+    }
+    extent.lastLsn = this.#tail.lastLsn
+    extent.endOffset = this.#writer.offset
+    markFrame(extent, firstLsn, offset)
+  }
+
+  #noteEnd(): void {
+    const extent = this.#extents[this.#extents.length - 1]
+    if (extent !== undefined) extent.endOffset = this.#writer.offset
+  }
+
+  #checkUsable(): void {
+    if (this.#failure instanceof Fenced) throw this.#failure
+    if (this.#failure !== undefined) throw new LogUnavailable("an earlier write or sync failed", this.#failure)
+    if (this.#isClosed) throw new LogUnavailable("it is closed")
+  }
+
+  async #poisoning(work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      this.#failure ??= error
+      throw new LogUnavailable("a write or sync failed", error)
+    }
+    this.#checkUsable()
+  }
+}

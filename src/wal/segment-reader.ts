@@ -1,0 +1,204 @@
+// Reads the frames of one segment in order, in constant memory: a window that slides over the file, and grows only for
+// a frame that is larger than it. A frame is given out if and only if docs/file-format.md, 'Valid frame', says so.
+//
+// Where no valid frame follows, `next` returns undefined and `stop` says why. What that means (the end, a torn tail,
+// damage) is for the caller: it takes the whole log to tell.
+
+import {
+  FRAME_EPOCH,
+  FRAME_HEADER_SIZE,
+  FRAME_MAGIC,
+  FRAME_SEAL,
+  isFrameIntact,
+  readFrameHeader,
+} from "../format/frame.ts"
+import type { FrameHeader, FramePlace } from "../format/frame.ts"
+import { segmentFile } from "../format/file-names.ts"
+import { readU32, writeU32 } from "../format/integers.ts"
+import { allocateRecordBuffer } from "../format/record.ts"
+import type { RecordBuffer } from "../format/record.ts"
+import { decodeSegmentHeader, SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
+import { Corruption } from "../model/errors.ts"
+import type { FileHandle } from "../platform/file-system.ts"
+import { storageFailed } from "../platform/system-error.ts"
+import { readFully } from "../platform/transfer.ts"
+import type { LogDirectory } from "./log-directory.ts"
+
+const WINDOW_SIZE = 1024 * 1024
+
+/** Where reading starts, and what the first frame must follow; undefined parts are not checked. */
+export interface ReadStart {
+  readonly offset: number
+  readonly previousChecksum: number | undefined
+  readonly lastLsn: number | undefined
+  readonly epoch: number
+}
+
+/** Bytes are valid until the next call of `next`. */
+export interface SegmentFrame {
+  readonly header: FrameHeader
+  readonly buffer: RecordBuffer
+  /** The payload in `buffer.bytes`. */
+  readonly start: number
+  readonly end: number
+}
+
+/** Why no further frame was given out. */
+export type StopReason = "end" | "zeros" | "no-frame" | "checksum" | "chain"
+
+export class SegmentReader {
+  readonly file: string
+  readonly size: number
+  /** Where the next frame would start. */
+  offset: number
+  stop: StopReason = "end"
+  #previousChecksum: number | undefined
+  #lastLsn: number | undefined
+  #epoch: number
+  readonly #handle: FileHandle
+  readonly #place: FramePlace
+  #window: RecordBuffer
+  /** The file offset of the window's first byte, a multiple of 8, and how many of its bytes are filled. */
+  #windowOffset = 0
+  #windowFilled = 0
+
+  private constructor(
+    file: string,
+    handle: FileHandle,
+    size: number,
+    place: FramePlace,
+    start: ReadStart,
+    window: RecordBuffer,
+  ) {
+    this.file = file
+    this.#handle = handle
+    this.size = size
+    this.#place = place
+    this.offset = start.offset
+    this.#previousChecksum = start.previousChecksum
+    this.#lastLsn = start.lastLsn
+    this.#epoch = start.epoch
+    this.#window = window
+  }
+
+  /** Opens the segment and checks its header. Fails with: StorageFailed, Corruption, UnsupportedFormat. */
+  static async open(directory: LogDirectory, segment: number, start: ReadStart): Promise<SegmentReader> {
+    const file = segmentFile(segment)
+    const handle = await directory.fileSystem
+      .open(directory.fileSystem.join(directory.path, file), "read")
+      .catch((error: unknown) => Promise.reject(storageFailed("open", file, error)))
+    try {
+      const size = await handle.size()
+      const head = new Uint8Array(SEGMENT_HEADER_SIZE)
+      const count = await readFully(handle, head, 0)
+      const expected = { file, storeId: directory.storeId, segment }
+      const header = decodeSegmentHeader(head.subarray(0, count), expected, directory.checksum)
+      if (typeof header === "string") throw new Corruption(file, 0, start.lastLsn ?? 0, header)
+      const place = { checksumSeed: directory.checksumSeed, segment, checksum: directory.checksum }
+      const window = allocateRecordBuffer(Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
+      return new SegmentReader(file, handle, size, place, start, window)
+    } catch (error) {
+      await handle.close()
+      throw storageFailed("read", file, error)
+    }
+  }
+
+  /** The next frame before `limit` (default: the end of the file), or undefined where no valid one follows. */
+  async next(limit: number = this.size): Promise<SegmentFrame | undefined> {
+    if (this.offset + FRAME_HEADER_SIZE > limit) return this.#stopAt("end")
+    if (!(await this.#load(this.offset, FRAME_HEADER_SIZE))) return this.#stopAt("end")
+    const header = readFrameHeader(this.#window.bytes, this.offset - this.#windowOffset, this.#place, this.offset)
+    if (header === undefined) return this.#stopAt(this.#isZeroHeader() ? "zeros" : "no-frame")
+    const size = FRAME_HEADER_SIZE + header.payloadSize
+    if (this.offset + size > limit) return this.#stopAt("no-frame")
+    if (!(await this.#load(this.offset, size))) return this.#stopAt("no-frame")
+    const at = this.offset - this.#windowOffset
+    if (!isFrameIntact(this.#window.bytes, at, header, this.#place)) return this.#stopAt("checksum")
+    if (!this.#follows(header)) return this.#stopAt("chain")
+    this.#previousChecksum = header.checksum
+    this.#lastLsn = header.firstLsn + header.commitCount - 1
+    this.#epoch = header.epoch
+    this.offset += size
+    return { header, buffer: this.#window, start: at + FRAME_HEADER_SIZE, end: at + size }
+  }
+
+  /**
+   * The first intact frame at or after `from`, whatever it follows: what a scan past a bad frame looks for. Frames lie
+   * at multiples of 8.
+   */
+  async findIntact(from: number): Promise<FrameHeader | undefined> {
+    const magic = new Uint8Array(4)
+    writeU32(magic, 0, FRAME_MAGIC)
+    let position = from
+    while (await this.#load(position, FRAME_HEADER_SIZE)) {
+      const filled = this.#window.bytes.subarray(0, this.#windowFilled)
+      const at = filled.indexOf(magic, position - this.#windowOffset)
+      // The last bytes of the window may hold the first bytes of the magic: look at them again with more behind.
+      if (at < 0 || at + FRAME_HEADER_SIZE > this.#windowFilled) {
+        const next = (this.#windowOffset + (at < 0 ? this.#windowFilled - 3 : at)) & ~7
+        if (next <= position && this.#windowOffset + this.#windowFilled >= this.size) return undefined
+        position = Math.max(next, position + 8)
+        continue
+      }
+      position = this.#windowOffset + at
+      if ((position & 7) === 0) {
+        const header = readFrameHeader(this.#window.bytes, at, this.#place, position)
+        if (header !== undefined && (await this.#load(position, FRAME_HEADER_SIZE + header.payloadSize))) {
+          if (isFrameIntact(this.#window.bytes, position - this.#windowOffset, header, this.#place)) return header
+        }
+      }
+      position = (position & ~7) + 8
+    }
+    return undefined
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  #stopAt(reason: StopReason): undefined {
+    this.stop = reason
+    return undefined
+  }
+
+  #follows(header: FrameHeader): boolean {
+    if (this.#previousChecksum !== undefined && header.previousChecksum !== this.#previousChecksum) return false
+    if (header.kind === FRAME_EPOCH) {
+      return header.epoch > this.#epoch && (this.#lastLsn === undefined || header.firstLsn > this.#lastLsn)
+    }
+    if (header.epoch !== this.#epoch && this.#lastLsn !== undefined) return false
+    if (header.kind === FRAME_SEAL ? header.commitCount !== 0 : header.commitCount === 0) return false
+    return this.#lastLsn === undefined || header.firstLsn === this.#lastLsn + 1
+  }
+
+  #isZeroHeader(): boolean {
+    const at = this.offset - this.#windowOffset
+    for (let index = 0; index < FRAME_HEADER_SIZE; index += 4) {
+      if (readU32(this.#window.bytes, at + index) !== 0) return false
+    }
+    return true
+  }
+
+  /** Brings the bytes from `offset` on into the window. False where the file does not have that many. */
+  async #load(offset: number, size: number): Promise<boolean> {
+    const end = this.#windowOffset + this.#windowFilled
+    if (offset >= this.#windowOffset && offset + size <= end) return true
+    if (offset + size > this.size) return false
+    const start = offset & ~7
+    const kept = start >= this.#windowOffset && start < end ? end - start : 0
+    const needed = offset + size - start
+    const old = this.#window.bytes
+    const from = start - this.#windowOffset
+    if (needed > old.length) this.#window = allocateRecordBuffer(Math.min(needed * 2, needed + WINDOW_SIZE))
+    if (kept > 0) old.copy(this.#window.bytes, 0, from, from + kept)
+    this.#windowOffset = start
+    this.#windowFilled = kept
+    const target = this.#window.bytes.subarray(kept, Math.min(this.#window.bytes.length, this.size - start))
+    try {
+      this.#windowFilled += await readFully(this.#handle, target, start + kept)
+    } catch (error) {
+      throw storageFailed("read", this.file, error)
+    }
+    return needed <= this.#windowFilled
+  }
+}
