@@ -1,0 +1,94 @@
+// Recovery: five phases, each in a file of its own, each idempotent, so that a crash inside recovery is met by doing it
+// again. Reads files only, in constant memory; refuses what it cannot prove good.
+
+import type { Manifest } from "../format/manifest.ts"
+import type { Clock } from "../platform/clock.ts"
+import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
+import { loadCheckpoint } from "./load-checkpoint.ts"
+import { repairTail } from "./repair-tail.ts"
+import { replayLog } from "./replay-log.ts"
+import type { Fold } from "./replay-log.ts"
+import { RecoveryMeter } from "./report.ts"
+import type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./report.ts"
+import { scanLog } from "./scan-log.ts"
+import type { ScanResult } from "./scan-log.ts"
+import { selectCheckpoint } from "./select-checkpoint.ts"
+
+export interface RecoveryInput {
+  readonly directory: LogDirectory
+  readonly clock: Clock
+  readonly manifest: Manifest
+  readonly foundStore: boolean
+  /** What a failed owner in this process knew to be durable; undefined after a restart of the process. */
+  readonly trustedLsn: number | undefined
+  readonly warnings: readonly string[]
+  /** Where the log is folded into. Must be empty. */
+  readonly fold: Fold
+  readonly onProgress: (progress: RecoveryProgress) => void
+}
+
+export interface Recovered {
+  readonly end: LogEnd
+  readonly report: RecoveryReport
+}
+
+/** Fails with: Corruption, UnsupportedFormat, StorageFailed. */
+export async function recover(input: RecoveryInput): Promise<Recovered> {
+  const { directory, clock, manifest, fold } = input
+  const startMs = clock.monotonicMs()
+  const meter = new RecoveryMeter(() => clock.monotonicMs())
+  const progress = (phase: RecoveryPhase, doneBytes: number, totalBytes: number): void =>
+    input.onProgress({ phase, doneBytes, totalBytes })
+
+  progress("select-checkpoint", 0, 0)
+  const start = await meter.phase("select-checkpoint", () => selectCheckpoint(directory, manifest))
+  progress("load-checkpoint", 0, 0)
+  const loaded = await meter.phase("load-checkpoint", () => loadCheckpoint(start))
+  const totalBytes = await sizeOf(directory, start.segments.length)
+  progress("scan-log", 0, totalBytes)
+  const scan = await meter.phase("scan-log", () =>
+    scanLog(directory, start, input.trustedLsn, (doneBytes) =>
+      progress("scan-log", doneBytes, Math.max(totalBytes, doneBytes)),
+    ),
+  )
+  progress("repair-tail", 0, 0)
+  const end = await meter.phase("repair-tail", () => repairTail(directory, start, scan, clock.wallMs()))
+  progress("replay-log", 0, scan.sizeBytes)
+  const counts = await meter.phase("replay-log", () =>
+    replayLog(directory, end, loaded, fold, (doneBytes) => progress("replay-log", doneBytes, scan.sizeBytes)),
+  )
+  const report: RecoveryReport = {
+    foundStore: input.foundStore,
+    phaseMs: meter.phaseMs,
+    durationMs: clock.monotonicMs() - startMs,
+    segments: start.segments.length,
+    frames: scan.frameCount,
+    commits: counts.commits,
+    records: counts.records,
+    logBytes: scan.sizeBytes,
+    lastLsn: scan.lastLsn,
+    epoch: scan.epoch,
+    wasSealed: scan.tail === undefined,
+    cutBytes: scan.tail?.isTorn === true ? scan.tail.fileSize - scan.tail.offset : 0,
+    tail: describeTail(scan),
+    warnings: input.warnings,
+  }
+  return { end, report }
+}
+
+/** An upper bound for progress: segments are at most as long as their files. */
+async function sizeOf(directory: LogDirectory, segmentCount: number): Promise<number> {
+  if (segmentCount === 0) return 0
+  const { fileSystem, path } = directory
+  let size = 0
+  for (const name of await fileSystem.list(path)) {
+    if (name.startsWith("wal-")) size += (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+  }
+  return size
+}
+
+function describeTail(scan: ScanResult): string {
+  if (scan.tail === undefined) return scan.frameCount === 0 ? "the log is empty" : "sealed by its last owner"
+  if (!scan.tail.isTorn) return "ends in unused space: the last owner did not close it"
+  return `a torn frame at byte ${scan.tail.offset} of segment ${scan.tail.segment} was cut off (${scan.stop})`
+}

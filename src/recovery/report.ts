@@ -1,0 +1,72 @@
+// What recovery did, in numbers. A store that opened with nothing loaded says so: it never reports success over data
+// that it did not read.
+
+export type RecoveryPhase = "select-checkpoint" | "load-checkpoint" | "scan-log" | "repair-tail" | "replay-log"
+
+export const RECOVERY_PHASES: readonly RecoveryPhase[] = [
+  "select-checkpoint",
+  "load-checkpoint",
+  "scan-log",
+  "repair-tail",
+  "replay-log",
+]
+
+export interface RecoveryProgress {
+  readonly phase: RecoveryPhase
+  /** Bytes of the log that the phase has gone through, and will have to. */
+  readonly doneBytes: number
+  readonly totalBytes: number
+}
+
+export interface RecoveryReport {
+  /** False for a directory that was made by this very open. */
+  readonly foundStore: boolean
+  /** How long each phase took, in milliseconds. */
+  readonly phaseMs: Readonly<Record<RecoveryPhase, number>>
+  readonly durationMs: number
+  /** Segments and frames that were checked. */
+  readonly segments: number
+  readonly frames: number
+  /** Commits and records that were replayed. */
+  readonly commits: number
+  readonly records: number
+  /** Bytes of the log that were checked. */
+  readonly logBytes: number
+  /** The last LSN that was recovered. */
+  readonly lastLsn: number
+  /** The epoch that had ended. */
+  readonly epoch: number
+  /** Whether the last owner closed the store in order. */
+  readonly wasSealed: boolean
+  /** Bytes behind the last valid frame that were no zeros and were cut off: a torn tail. */
+  readonly cutBytes: number
+  /** What stopped the scan, in words. */
+  readonly tail: string
+  /** Damaged manifest copies and the like, which did not stop recovery. */
+  readonly warnings: readonly string[]
+}
+
+/** Measures phases into a report. */
+export class RecoveryMeter {
+  readonly phaseMs: Record<RecoveryPhase, number> = {
+    "select-checkpoint": 0,
+    "load-checkpoint": 0,
+    "scan-log": 0,
+    "repair-tail": 0,
+    "replay-log": 0,
+  }
+  readonly #nowMs: () => number
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs
+  }
+
+  async phase<T>(phase: RecoveryPhase, run: () => Promise<T>): Promise<T> {
+    const startMs = this.#nowMs()
+    try {
+      return await run()
+    } finally {
+      this.phaseMs[phase] = this.#nowMs() - startMs
+    }
+  }
+}
