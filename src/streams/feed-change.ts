@@ -1,0 +1,111 @@
+// Changes as subscribers get them: small objects over one copy of the records, which decode their key and value when they
+// are first asked. All subscribers of a change share the object and what it decoded: a value must not be modified.
+//
+// The decoder is reached through FeedValues, because the shapes that it needs are forgotten and learnt again while the
+// log recovers: meanwhile a copy of what was known stands in, so that a change can be read at any time.
+
+import { KIND_PUT, RECORD_HEADER_SIZE, RECORD_KEY_SIZE, RECORD_VALUE_SIZE } from "../format/record.ts"
+import { ShapeRegistry } from "../format/shape-registry.ts"
+import { ValueDecoder } from "../format/value-decoder.ts"
+import type { Change } from "../model/change.ts"
+import type { Lsn } from "../model/lsn.ts"
+
+const NOTHING = Buffer.alloc(0)
+const UNREAD: unique symbol = Symbol("unread")
+
+/** Decodes values with the shapes in force. */
+export class FeedValues {
+  readonly #shapes: ShapeRegistry
+  readonly #current: ValueDecoder
+  #decoder: ValueDecoder
+
+  constructor(shapes: ShapeRegistry) {
+    this.#shapes = shapes
+    this.#current = new ValueDecoder(shapes)
+    this.#decoder = this.#current
+  }
+
+  decode(source: Buffer, start: number, end: number): unknown {
+    return this.#decoder.decode(source, start, end)
+  }
+
+  /** The registry is about to be cleared: goes on with a copy. */
+  keep(): void {
+    const copy = new ShapeRegistry()
+    for (let id = 0; copy.count < this.#shapes.count; id++) {
+      const fields = this.#shapes.fieldsOf(id)
+      if (fields !== undefined) copy.define(id, fields)
+    }
+    this.#decoder = new ValueDecoder(copy)
+  }
+
+  /** The registry is complete again: every durable shape has the number that it had. */
+  resume(): void {
+    this.#decoder = this.#current
+  }
+}
+
+/** The records of one frame that somebody gets, one behind the other, in memory of their own. */
+export class RecordCopy {
+  /** Filled when it is known which records there are; before anybody reads. */
+  bytes: Buffer = NOTHING
+  readonly values: FeedValues
+
+  constructor(values: FeedValues) {
+    this.values = values
+  }
+}
+
+export class FeedChange implements Change {
+  readonly kind: "put" | "delete"
+  readonly table: string
+  readonly lsn: Lsn
+  readonly #records: RecordCopy
+  readonly #offset: number
+  #key: string | undefined = undefined
+  #value: unknown = UNREAD
+
+  /** `offset`: where the record starts in the copy. */
+  constructor(kind: number, table: string, lsn: Lsn, records: RecordCopy, offset: number) {
+    this.kind = kind === KIND_PUT ? "put" : "delete"
+    this.table = table
+    this.lsn = lsn
+    this.#records = records
+    this.#offset = offset
+  }
+
+  get key(): string {
+    if (this.#key === undefined) {
+      const start = this.#offset + RECORD_HEADER_SIZE
+      this.#key = this.#records.bytes.utf8Slice(start, start + this.#keySize)
+    }
+    return this.#key
+  }
+
+  get value(): unknown {
+    if (this.#value === UNREAD) this.#value = this.kind === "put" ? this.#decode() : undefined
+    return this.#value
+  }
+
+  /** What JSON.stringify writes. */
+  toJSON(): Change {
+    return { kind: this.kind, table: this.table, key: this.key, value: this.value, lsn: this.lsn }
+  }
+
+  get #keySize(): number {
+    return this.#records.bytes.readUInt16LE(this.#offset + RECORD_KEY_SIZE)
+  }
+
+  #decode(): unknown {
+    const { bytes, values } = this.#records
+    const start = this.#offset + RECORD_HEADER_SIZE + this.#keySize
+    return values.decode(bytes, start, start + bytes.readUInt32LE(this.#offset + RECORD_VALUE_SIZE))
+  }
+}
+
+// What console.log shows.
+Object.defineProperty(FeedChange.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+  value(this: FeedChange): Change {
+    return this.toJSON()
+  },
+})

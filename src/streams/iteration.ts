@@ -1,0 +1,128 @@
+// A subscription that the application pulls from: it queues commits up to a bound while it is live, and reads the log only
+// while somebody waits for a commit. Nobody is called: promises are resolved, and the application goes on in its own turn.
+
+import type { Commit } from "../model/change.ts"
+import { LimitExceeded } from "../model/errors.ts"
+import type { Lsn } from "../model/lsn.ts"
+import type { Batch } from "./router.ts"
+import { HELD_SIZE_MAX, Subscription } from "./subscription.ts"
+import type { SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+
+/** Calls of `next` that may wait at the same time. */
+const WAITER_COUNT_MAX = 1_024
+
+interface Waiter {
+  readonly resolve: (result: IteratorResult<Commit, undefined>) => void
+  readonly reject: (reason: unknown) => void
+}
+
+export class Iteration extends Subscription {
+  readonly isImmediate = false
+  /** What was handed on and not taken. The first batch is taken up to `#index`. */
+  readonly #queue: Batch[] = []
+  #index = 0
+  #count = 0
+  #size = 0
+  readonly #waiters: Waiter[] = []
+  #taken: Lsn
+  #failure: { readonly reason: unknown } | undefined = undefined
+
+  constructor(host: SubscriptionHost, options: SubscriptionOptions) {
+    super(host, options)
+    this.#taken = options.after
+  }
+
+  /** Everything that matches up to here was taken: the last commit, or further if somebody waits for the next. */
+  get position(): Lsn {
+    return this.#waiters.length > 0 ? this.handedLsn : this.#taken
+  }
+
+  next(): Promise<IteratorResult<Commit, undefined>> {
+    const commit = this.#shift()
+    if (commit !== undefined) return Promise.resolve({ value: commit, done: false })
+    if (this.isOver) return this.#last()
+    if (this.#waiters.length >= WAITER_COUNT_MAX) {
+      const remedy = "Await a commit before asking for the next"
+      const count = this.#waiters.length + 1
+      return Promise.reject(new LimitExceeded("the number of waiting calls of next", WAITER_COUNT_MAX, count, remedy))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject })
+      this.proceed()
+    })
+  }
+
+  /** Unsubscribes and forgets what was not taken. */
+  close(): void {
+    this.drop()
+    this.#failure = undefined
+    this.end()
+  }
+
+  protected override isWanted(): boolean {
+    return this.#waiters.length > 0
+  }
+
+  protected override take(batch: Batch): void {
+    this.#queue.push(batch)
+    this.#count += batch.commits.length
+    this.#size += batch.size
+    for (let waiter = this.#waiters[0]; waiter !== undefined && this.#count > 0; waiter = this.#waiters[0]) {
+      const value = this.#shift()
+      this.#waiters.shift()
+      if (value !== undefined) waiter.resolve({ value, done: false })
+    }
+  }
+
+  /** One frame is always taken, however many commits it holds: nobody can take any while it is handed on. */
+  protected override hasRoomFor(batch: Batch): boolean {
+    if (this.#count === 0) return true
+    return this.#count + batch.commits.length <= this.bufferCommits && this.#size + batch.size <= HELD_SIZE_MAX
+  }
+
+  protected override isFull(): boolean {
+    return this.#count >= this.bufferCommits || this.#size >= HELD_SIZE_MAX
+  }
+
+  protected override takenLsn(): Lsn {
+    return this.#taken
+  }
+
+  protected override drop(): void {
+    this.#queue.length = 0
+    this.#index = 0
+    this.#count = 0
+    this.#size = 0
+  }
+
+  protected override ended(failure: { readonly reason: unknown } | undefined): void {
+    if (this.#waiters.length > 0) this.#taken = this.handedLsn
+    this.#failure = failure
+    for (const waiter of this.#waiters.splice(0)) this.#last().then(waiter.resolve, waiter.reject)
+  }
+
+  #shift(): Commit | undefined {
+    const batch = this.#queue[0]
+    const commit = batch?.commits[this.#index]
+    if (batch === undefined || commit === undefined) return undefined
+    this.#index++
+    this.#count--
+    if (this.#index === batch.commits.length) {
+      this.#queue.shift()
+      this.#index = 0
+      this.#size -= batch.size
+    }
+    this.#taken = commit.lsn
+    this.host.counters.deliveredCommits++
+    this.host.counters.deliveredChanges += commit.changes.length
+    return commit
+  }
+
+  /** The end of the iteration: it fails once, and is done from then on. */
+  async #last(): Promise<IteratorResult<Commit, undefined>> {
+    const failure = this.#failure
+    this.#failure = undefined
+    if (failure !== undefined) throw failure.reason
+    return { value: undefined, done: true }
+  }
+}

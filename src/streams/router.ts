@@ -1,0 +1,258 @@
+// Takes a frame apart and routes each of its changes once: table, then length of prefix, then prefix, then the topic, at
+// which everybody with that filter shares the same commits. A filter in each subscription would cost every subscription
+// a look at every change.
+//
+// Routing is synchronous and calls nobody. What the topics got in the end owns its memory: the frame's bytes may go.
+
+import type { LogFrame } from "../format/log-frame.ts"
+import {
+  FLAG_CONTINUES,
+  KIND_DELETE,
+  RECORD_HEADER_SIZE,
+  RECORD_KEY_SIZE,
+  RECORD_TABLE,
+  RECORD_VALUE_SIZE,
+  recordSize,
+} from "../format/record.ts"
+import type { Change, Commit } from "../model/change.ts"
+import { invariant } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { Lsn } from "../model/lsn.ts"
+import type { Catalogue, TableEntry } from "../table/catalogue.ts"
+import { FeedChange, RecordCopy } from "./feed-change.ts"
+import type { FeedValues } from "./feed-change.ts"
+import { PrefixRoutes } from "./prefix-routes.ts"
+
+/** What a subscription wants to see. */
+export interface Filter {
+  /** Undefined: every table. The table may be defined later. */
+  readonly table: TableEntry | undefined
+  /** Bytes that the key begins with, in UTF-8; empty: every key. */
+  readonly prefix: Uint8Array
+}
+
+/** What one frame holds for a topic: its commits, each with all matching changes. Shared by all who get it. */
+export interface Batch {
+  readonly commits: readonly Commit[]
+  /** The last LSN of the frame. */
+  readonly lastLsn: Lsn
+  /** Bytes of memory that the batch keeps from being freed. */
+  readonly size: number
+}
+
+export interface Receiver {
+  /** Whether it calls the application right away, instead of queueing. */
+  readonly isImmediate: boolean
+  /** The topic's share of the next frame that holds something for it. */
+  receive(batch: Batch, topic: Topic): void
+}
+
+/** Stands where no commit is being gathered; never added to, because no commit has LSN 0. */
+const NO_CHANGES: Change[] = []
+
+/** Everybody who wants the same. The lists are replaced, never changed: whoever walks one is not disturbed. */
+export class Topic {
+  readonly filter: Filter
+  queueing: readonly Receiver[] = []
+  immediate: readonly Receiver[] = []
+  /** Changed only by the router, while it routes a frame. */
+  commits: Commit[] = []
+  changes: Change[] = NO_CHANGES
+  lsn = 0
+
+  constructor(filter: Filter) {
+    this.filter = filter
+  }
+
+  add(receiver: Receiver): void {
+    if (receiver.isImmediate) this.immediate = [...this.immediate, receiver]
+    else this.queueing = [...this.queueing, receiver]
+  }
+
+  remove(receiver: Receiver): void {
+    if (receiver.isImmediate) this.immediate = this.immediate.filter((other) => other !== receiver)
+    else this.queueing = this.queueing.filter((other) => other !== receiver)
+  }
+
+  get isEmpty(): boolean {
+    return this.queueing.length === 0 && this.immediate.length === 0
+  }
+}
+
+class TableRoutes {
+  whole: Topic | undefined = undefined
+  readonly prefixes: PrefixRoutes<Topic> = new PrefixRoutes()
+
+  get isEmpty(): boolean {
+    return this.whole === undefined && this.prefixes.isEmpty
+  }
+}
+
+export class Router {
+  readonly #catalogue: Catalogue
+  readonly #values: FeedValues
+  readonly #everywhere: TableRoutes = new TableRoutes()
+  readonly #byTable: Map<TableEntry, TableRoutes> = new Map()
+  /** By table id; forgotten when ids may have changed. */
+  #byId: (TableRoutes | undefined)[] = []
+  /** Tables that had no id when last looked at. */
+  #unresolved: TableEntry[] = []
+  #topicCount = 0
+  /** Scratch of `route`. */
+  readonly #found: Topic[] = []
+
+  constructor(catalogue: Catalogue, values: FeedValues) {
+    this.#catalogue = catalogue
+    this.#values = values
+  }
+
+  /** Whether there is no topic. */
+  get isIdle(): boolean {
+    return this.#topicCount === 0
+  }
+
+  /** The topic of a filter, made if there is none. */
+  topic(filter: Filter): Topic {
+    const routes = this.#routesOf(filter.table)
+    const known = filter.prefix.length === 0 ? routes.whole : routes.prefixes.find(filter.prefix)
+    if (known !== undefined) return known
+    const topic = new Topic(filter)
+    if (filter.prefix.length === 0) routes.whole = topic
+    else routes.prefixes.add(filter.prefix, topic)
+    this.#topicCount++
+    return topic
+  }
+
+  /** Takes a topic out that nobody listens to any more. */
+  remove(topic: Topic): void {
+    const { table, prefix } = topic.filter
+    const routes = this.#routesOf(table)
+    if (prefix.length === 0) routes.whole = undefined
+    else routes.prefixes.remove(prefix)
+    this.#topicCount--
+    if (table === undefined || !routes.isEmpty) return
+    this.#byTable.delete(table)
+    this.forgetIds()
+  }
+
+  /** Table ids may have changed: asks the catalogue again. */
+  forgetIds(): void {
+    this.#byId = []
+    this.#unresolved = [...this.#byTable.keys()]
+  }
+
+  /** Gives the topics their share of the commits after `after`, and returns those that got something, with their share. */
+  route(frame: LogFrame, after: Lsn): readonly Share[] {
+    if (this.#unresolved.length > 0) this.#resolveIds()
+    const found = this.#found
+    const touched: Topic[] = []
+    const runs: number[] = []
+    const copy = new RecordCopy(this.#values)
+    const { start, end, timeMs } = frame
+    const { words } = frame.buffer
+    let lsn = frame.firstLsn - 1
+    let size = 0
+    let runEnd = -1
+    // The walk of record-walk.ts, with each word read once: this loop is what a subscriber costs the writers.
+    for (let at = start, next = start; at < end; at = next) {
+      const word = at >>> 2
+      const valueSize = words[word + (RECORD_VALUE_SIZE >>> 2)] as number
+      const head = words[word + (RECORD_KEY_SIZE >>> 2)] as number
+      const keySize = head & 0xffff
+      next = at + recordSize(keySize, valueSize)
+      if (((head >>> 24) & FLAG_CONTINUES) === 0) lsn++
+      const kind = (head >>> 16) & 0xff
+      if (kind > KIND_DELETE || lsn <= after) continue
+      const tableId = words[word + (RECORD_TABLE >>> 2)] as number
+      const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId)
+      if (count === 0) continue
+      const change = new FeedChange(kind, this.#nameOf(tableId), lsnOf(lsn), copy, size)
+      for (let index = 0; index < count; index++) addChange(found[index] as Topic, change, timeMs, touched)
+      // Records side by side are copied at once.
+      if (at === runEnd) runs[runs.length - 1] = next
+      else runs.push(at, next)
+      runEnd = next
+      size += next - at
+    }
+    copy.bytes = packed(frame.buffer.bytes, runs, size)
+    return touched.map((topic) => ({ topic, batch: takeBatch(topic, frame.lastLsn, size) }))
+  }
+
+  /** Leaves the topics of a record in `#found`, and returns how many there are. */
+  #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number): number {
+    const count = matchIn(this.#everywhere, words, keyWord, keySize, this.#found, 0)
+    const routes = this.#byId[tableId]
+    return routes === undefined ? count : matchIn(routes, words, keyWord, keySize, this.#found, count)
+  }
+
+  #nameOf(tableId: number): string {
+    const table = this.#catalogue.byId(tableId)
+    invariant(table !== undefined, "I8: a record names a defined table")
+    return table.name
+  }
+
+  #routesOf(table: TableEntry | undefined): TableRoutes {
+    if (table === undefined) return this.#everywhere
+    let routes = this.#byTable.get(table)
+    if (routes === undefined) {
+      routes = new TableRoutes()
+      this.#byTable.set(table, routes)
+      this.#unresolved.push(table)
+    }
+    return routes
+  }
+
+  #resolveIds(): void {
+    for (const table of this.#unresolved) {
+      if (table.id !== 0) this.#byId[table.id] = this.#byTable.get(table)
+    }
+    this.#unresolved = this.#unresolved.filter((table) => table.id === 0)
+  }
+}
+
+/** A topic and what a frame holds for it. */
+export interface Share {
+  readonly topic: Topic
+  readonly batch: Batch
+}
+
+function matchIn(
+  routes: TableRoutes,
+  words: Uint32Array,
+  keyWord: number,
+  keySize: number,
+  found: Topic[],
+  count: number,
+): number {
+  let end = count
+  if (routes.whole !== undefined) found[end++] = routes.whole
+  return routes.prefixes.isEmpty ? end : routes.prefixes.match(words, keyWord, keySize, found, end)
+}
+
+function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: Topic[]): void {
+  if (topic.lsn === change.lsn) {
+    topic.changes.push(change)
+    return
+  }
+  if (topic.commits.length === 0) touched.push(topic)
+  const changes = [change]
+  topic.lsn = change.lsn
+  topic.changes = changes
+  topic.commits.push({ lsn: change.lsn, timeMs, changes })
+}
+
+function takeBatch(topic: Topic, lastLsn: Lsn, size: number): Batch {
+  const { commits } = topic
+  topic.commits = []
+  topic.changes = NO_CHANGES
+  topic.lsn = 0
+  return { commits, lastLsn, size }
+}
+
+/** The bytes of the runs, each a start and an end, one behind the other. */
+function packed(source: Buffer, runs: readonly number[], size: number): Buffer {
+  const target = Buffer.allocUnsafe(size)
+  let at = 0
+  for (let index = 0; index < runs.length; index += 2) at += source.copy(target, at, runs[index], runs[index + 1])
+  return target
+}
