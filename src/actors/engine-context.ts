@@ -1,0 +1,80 @@
+// What the engine's actors need of the engine: the interface between them, so that neither side imports the other.
+
+import type { LogFrame } from "../format/log-frame.ts"
+import type { Manifest } from "../format/manifest.ts"
+import type { RecordBuffer } from "../format/record.ts"
+import type { OrreryError } from "../model/errors.ts"
+import type { Lsn } from "../model/lsn.ts"
+import type { Clock } from "../platform/clock.ts"
+import type { RecoveryProgress, RecoveryReport } from "../recovery/report.ts"
+import type { ChangeFeed } from "../streams/change-feed.ts"
+import type { Catalogue } from "../table/catalogue.ts"
+import type { ShardTables } from "../table/shard-tables.ts"
+import type { FileLog } from "../wal/file-log.ts"
+import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
+import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
+
+export interface EngineSettings {
+  readonly clock: Clock
+  readonly directory: LogDirectory
+  readonly manifest: Manifest
+  /** Writes a manifest to both copies, and gives back what it wrote. */
+  readonly saveManifest: (manifest: Manifest) => Promise<Manifest>
+  readonly foundStore: boolean
+  readonly warnings: readonly string[]
+  readonly owner: string
+  readonly shardCount: number
+  readonly segmentBytes: number
+  readonly flush: FlushTriggers
+  readonly backlogBytes: number
+  readonly waiterCountMax: number
+  readonly onRecovery: (progress: RecoveryProgress) => void
+}
+
+/** What recovery left for the writer. */
+export interface RecoveredLog {
+  readonly end: LogEnd
+  readonly report: RecoveryReport
+}
+
+export interface EngineContext {
+  readonly settings: EngineSettings
+  readonly clock: Clock
+  readonly catalogue: Catalogue
+  readonly feed: ChangeFeed
+  readonly manifest: Manifest
+  readonly log: FileLog | undefined
+  readonly commit: GroupCommit | undefined
+  readonly recovered: RecoveredLog | undefined
+  /** What a failed log knew to be durable; undefined where nothing distrusts the disk. */
+  readonly trustedLsn: Lsn | undefined
+  /** LSNs below were given out. */
+  readonly lsnMin: number
+  /** Whether the store was open before: a failure is then met by the supervisor, not by the caller of open. */
+  readonly wasOpen: boolean
+
+  noteRecovered(end: LogEnd, report: RecoveryReport, shards: ShardTables[]): void
+  /** The tables that recovery filled for a shard; each is handed out once. */
+  takeRecovered(index: number): ShardTables | undefined
+  connectLog(log: FileLog, commit: GroupCommit): void
+  /** The writer lets go of the log, in order or killed. */
+  disconnectLog(cause: unknown): void
+  /** The disk failed the log: nothing that was not durable counts, so no shard may be read until it is built anew. */
+  noteLogFailure(durableLsn: Lsn, reason: unknown): void
+  noteReadOnly(reason: OrreryError): void
+  /** Makes the new start of the log durable. */
+  saveLogStart(segment: number, lsn: number): Promise<void>
+  connectFeed(): void
+  publish(frame: LogFrame): void
+  advance(durableLsn: Lsn): void
+  /** Applies what is noted in the batch that fills. */
+  drainShards(): void
+  /** The batch that fills. Requires: there is a log. */
+  requireBuffer(): RecordBuffer
+  /** Lets waiting writes in. */
+  admit(): void
+  /** An actor came up or went down. */
+  noteActorChange(): void
+  /** Why a part that is needed is not there. */
+  unavailable(actor: string): OrreryError
+}

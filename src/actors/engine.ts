@@ -1,0 +1,310 @@
+// The engine: its actors, what they hand to each other, and the tree that keeps them alive.
+//
+//   store  rest_for_one, 10 restarts in 60 s
+//   ├─ log  one_for_all, intensity 0: its failure is the store's, and everything behind it starts anew
+//   │  ├─ recoverer
+//   │  └─ wal-writer
+//   ├─ shards  one_for_one
+//   │  └─ shard-0 … shard-n
+//   └─ change-publisher
+//
+// The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
+
+import type { RecordBuffer } from "../format/record.ts"
+import type { LogFrame } from "../format/log-frame.ts"
+import type { Manifest } from "../format/manifest.ts"
+import { OrreryError, Restarting, StoreClosed, WriteRejected } from "../model/errors.ts"
+import { invariant, probe } from "../model/invariant.ts"
+import type { Lsn } from "../model/lsn.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { Clock } from "../platform/clock.ts"
+import type { RecoveryReport } from "../recovery/report.ts"
+import { ChangeFeed } from "../streams/change-feed.ts"
+import { Catalogue } from "../table/catalogue.ts"
+import type { ShardTables } from "../table/shard-tables.ts"
+import { Admission } from "../wal/admission.ts"
+import type { FileLog } from "../wal/file-log.ts"
+import type { GroupCommit } from "../wal/group-commit.ts"
+import type { LogEnd } from "../wal/log-directory.ts"
+import { ChangePublisherActor } from "./change-publisher-actor.ts"
+import type { SupervisorSpecification } from "./child-specification.ts"
+import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
+import { RecovererActor } from "./recoverer-actor.ts"
+import { actorChild } from "./run-actor.ts"
+import { ShardActor } from "./shard-actor.ts"
+import type { StoreState, StoreStatus } from "./store-status.ts"
+import type { SupervisionEvent } from "./supervision-event.ts"
+import { startTree } from "./supervision-tree.ts"
+import type { ChildSnapshot, SupervisionTree } from "./supervision-tree.ts"
+import { WalWriterActor } from "./wal-writer-actor.ts"
+
+export class Engine implements EngineContext {
+  // Constant after construction.
+  readonly settings: EngineSettings
+  readonly clock: Clock
+  readonly catalogue: Catalogue = new Catalogue()
+  readonly feed: ChangeFeed
+  readonly admission: Admission
+  /** Hot. */
+  readonly shards: readonly ShardActor[]
+  readonly #recoverer: RecovererActor
+  readonly #writer: WalWriterActor
+  readonly #publisher: ChangePublisherActor
+  // Changed by the actors.
+  /** Hot. Undefined while the log is down: writes wait in line. */
+  commit: GroupCommit | undefined
+  log: FileLog | undefined
+  manifest: Manifest
+  recovered: RecoveredLog | undefined
+  /** What a failed log knew to be durable; undefined where nothing distrusts the disk. */
+  trustedLsn: Lsn | undefined
+  /** LSNs below were given out. */
+  lsnMin = 1
+  wasOpen = false
+  recoveryCount = 0
+  readonly restartCounts: Map<string, number> = new Map()
+  readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers()
+  #recoveredShards: (ShardTables | undefined)[] = []
+  #status: StoreStatus = { state: "opening", reason: undefined }
+  #tree: SupervisionTree | undefined
+  #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
+  #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
+  #onStatus: (status: StoreStatus) => void = () => undefined
+
+  constructor(settings: EngineSettings, subscriptionCountMax: number) {
+    this.settings = settings
+    this.clock = settings.clock
+    this.manifest = settings.manifest
+    this.feed = new ChangeFeed({ catalogue: this.catalogue, subscriptionCountMax })
+    this.admission = new Admission(settings.waiterCountMax)
+    this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))
+    this.#recoverer = new RecovererActor(this)
+    this.#writer = new WalWriterActor(this)
+    this.#publisher = new ChangePublisherActor(this)
+  }
+
+  /** Recovers and brings every actor up. Fails with what the first one fails with. */
+  async start(): Promise<void> {
+    const tree = await startTree(this.#specification(), this.clock, (event) => this.#onSupervision(event))
+    this.#tree = tree
+    this.wasOpen = true
+    if (this.#status.state === "opening") this.#setStatus("open")
+    void tree.ended.then((reason) => this.#onEnded(reason))
+  }
+
+  /** Flushes, seals, stops every actor. Calling it twice is allowed. */
+  async stop(): Promise<void> {
+    this.refuseWrites()
+    if (this.#tree === undefined) return this.#onEnded(undefined)
+    await this.#tree.stop()
+    await this.#ended.promise
+  }
+
+  /** From now on new writes fail; those that wait in line are still let in. */
+  refuseWrites(): void {
+    if (this.#status.state !== "closed") this.#setStatus("closing")
+  }
+
+  // What users see.
+
+  get status(): StoreStatus {
+    return this.#status
+  }
+
+  set onStatus(listener: (status: StoreStatus) => void) {
+    this.#onStatus = listener
+  }
+
+  children(): readonly ChildSnapshot[] {
+    return this.#tree?.children() ?? []
+  }
+
+  /**
+   * Ends an actor as a crash, and resolves when its life is over: for tests. False where it had none. Throws a TypeError
+   * for a path that does not exist.
+   */
+  async kill(path: string, reason: unknown): Promise<boolean> {
+    const over = new Promise<void>((resolve) => this.#endWaiters.push({ path, resolve }))
+    if (this.#tree?.kill(path, reason) !== true) return false
+    await over
+    return true
+  }
+
+  /** Resolves when every actor is up, or the store is read-only. Fails with: StoreClosed. */
+  ready(): Promise<void> {
+    if (this.#isUp() || this.#status.state === "read-only") return Promise.resolve()
+    if (this.#status.state === "closed") return Promise.reject(this.closedError())
+    return new Promise((resolve, reject) => this.#readyWaiters.push({ resolve, reject }))
+  }
+
+  /** Why a part that is needed is not there. */
+  unavailable(actor: string): OrreryError {
+    return this.#status.state === "closed" || this.#status.state === "closing"
+      ? this.closedError()
+      : new Restarting(actor)
+  }
+
+  closedError(): OrreryError {
+    const { reason } = this.#status
+    if (reason === undefined) return new StoreClosed("it was closed by its user", "Open it again")
+    return new StoreClosed(`it gave up: ${reason.message}`, "Mend the cause, then open it again", reason)
+  }
+
+  /** Why a write cannot be taken now, if it cannot even wait. */
+  refusal(): OrreryError | undefined {
+    const { state, reason } = this.#status
+    if (state === "closed" || state === "closing") return this.closedError()
+    if (state !== "read-only") return undefined
+    return new WriteRejected("the disk is full", "Make room; the store accepts writes again by itself", reason)
+  }
+
+  // What the actors hand to each other.
+
+  /** The tables that recovery filled for a shard; each is handed out once. */
+  takeRecovered(index: number): ShardTables | undefined {
+    const tables = this.#recoveredShards[index]
+    this.#recoveredShards[index] = undefined
+    return tables
+  }
+
+  noteRecovered(end: LogEnd, report: RecoveryReport, shards: ShardTables[]): void {
+    this.recovered = { end, report }
+    this.#recoveredShards = shards
+    this.recoveryCount++
+    this.trustedLsn = undefined
+  }
+
+  connectLog(log: FileLog, commit: GroupCommit): void {
+    this.log = log
+    this.commit = commit
+    if (this.#publisher.isUp) this.connectFeed()
+    this.noteActorChange()
+  }
+
+  /** The writer lets go of the log, in order or killed. */
+  disconnectLog(cause: unknown): void {
+    this.drainShards()
+    if (this.commit !== undefined) this.lsnMin = this.commit.lastLsn + 1
+    this.commit = undefined
+    if (this.#status.state === "open") this.#setStatus("recovering", asReason(cause))
+  }
+
+  /** The disk failed the log: nothing that was not durable counts, so no shard may be read until it is built anew. */
+  noteLogFailure(durableLsn: Lsn, reason: unknown): void {
+    probe("the log failed")
+    this.trustedLsn = durableLsn
+    this.disconnectLog(reason)
+    this.log = undefined
+    for (const shard of this.shards) shard.tables = undefined
+  }
+
+  noteReadOnly(reason: OrreryError): void {
+    this.log = undefined
+    this.#setStatus("read-only", reason)
+    this.admission.rejectAll(this.refusal())
+  }
+
+  connectFeed(): void {
+    if (this.log !== undefined) this.feed.connect(this.log)
+  }
+
+  publish(frame: LogFrame): void {
+    if (this.#publisher.isUp) this.feed.publish(frame)
+  }
+
+  advance(durableLsn: Lsn): void {
+    if (this.#publisher.isUp) this.feed.advance(durableLsn)
+  }
+
+  /** Applies what is noted in the batch that fills. */
+  drainShards(): void {
+    if (this.commit === undefined) return
+    const { buffer } = this.commit.batch
+    for (const shard of this.shards) shard.drain(buffer)
+  }
+
+  requireBuffer(): RecordBuffer {
+    invariant(this.commit !== undefined, "I9: notes are taken only while there is a log")
+    return this.commit.batch.buffer
+  }
+
+  /** Lets waiting writes in. */
+  admit(): void {
+    if (this.admission.count > 0) this.admission.admit(() => this.commit?.hasRoom === true)
+  }
+
+  async saveLogStart(segment: number, lsn: number): Promise<void> {
+    this.manifest = await this.settings.saveManifest({ ...this.manifest, firstSegment: segment, firstLsn: lsnOf(lsn) })
+  }
+
+  /** An actor came up or went down. */
+  noteActorChange(): void {
+    if (!this.#isUp()) return
+    const { state } = this.#status
+    if (state === "recovering" || state === "read-only") this.#setStatus("open")
+    for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve()
+    this.admit()
+  }
+
+  #isUp(): boolean {
+    return this.commit !== undefined && this.#publisher.isUp && this.shards.every((shard) => shard.tables !== undefined)
+  }
+
+  #setStatus(state: StoreState, reason?: OrreryError): void {
+    this.#status = { state, reason }
+    this.#onStatus(this.#status)
+  }
+
+  #onSupervision(event: SupervisionEvent): void {
+    if (event.kind === "crashed" || event.kind === "stopped" || event.kind === "abandoned") {
+      const isOver = (waiter: { readonly path: string }): boolean => waiter.path === event.path
+      for (const waiter of this.#endWaiters.filter(isOver)) waiter.resolve()
+      this.#endWaiters = this.#endWaiters.filter((waiter) => !isOver(waiter))
+    }
+    if (event.kind !== "restarted") return
+    this.restartCounts.set(event.path, (this.restartCounts.get(event.path) ?? 0) + 1)
+  }
+
+  /** The whole tree has ended: by the user's close, or because it gave up. */
+  #onEnded(reason: OrreryError | undefined): void {
+    this.commit = undefined
+    this.log = undefined
+    this.#setStatus("closed", reason)
+    const error = this.closedError()
+    this.admission.rejectAll(error)
+    for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error)
+    this.feed.end(reason === undefined ? undefined : error)
+    this.#ended.resolve()
+  }
+
+  #specification(): SupervisorSpecification {
+    return {
+      id: "store",
+      type: "supervisor",
+      strategy: "rest_for_one",
+      children: [
+        {
+          id: "log",
+          type: "supervisor",
+          strategy: "one_for_all",
+          intensity: 0,
+          children: [
+            actorChild(this.#recoverer, { shutdown: "infinity" }),
+            actorChild(this.#writer, { shutdown: "infinity" }),
+          ],
+        },
+        {
+          id: "shards",
+          type: "supervisor",
+          strategy: "one_for_one",
+          children: this.shards.map((shard) => actorChild(shard)),
+        },
+        actorChild(this.#publisher),
+      ],
+    }
+  }
+}
+
+function asReason(cause: unknown): OrreryError | undefined {
+  return cause instanceof OrreryError ? cause : undefined
+}

@@ -1,0 +1,40 @@
+// The actor that brings the state up from the disk: at open, and again whenever the log has failed. Holds nothing
+// afterwards; the shards and the writer take over what it found.
+
+import { Fold } from "../checkpoint/fold.ts"
+import { invariant } from "../model/invariant.ts"
+import { recover } from "../recovery/recover.ts"
+import { ShardTables } from "../table/shard-tables.ts"
+import { Actor } from "./actor.ts"
+import type { EngineContext } from "./engine-context.ts"
+
+export class RecovererActor extends Actor<never> {
+  readonly #engine: EngineContext
+
+  constructor(engine: EngineContext) {
+    super({ name: "recoverer" })
+    this.#engine = engine
+  }
+
+  protected override receive(): void {
+    invariant(false, "the recoverer has no messages")
+  }
+
+  protected override async start(): Promise<void> {
+    const engine = this.#engine
+    const { settings } = engine
+    const shards = Array.from({ length: settings.shardCount }, () => new ShardTables())
+    engine.catalogue.reset()
+    const { end, report } = await recover({
+      directory: settings.directory,
+      clock: engine.clock,
+      manifest: engine.manifest,
+      foundStore: settings.foundStore,
+      trustedLsn: engine.trustedLsn,
+      warnings: settings.warnings,
+      fold: new Fold(engine.catalogue, shards),
+      onProgress: settings.onRecovery,
+    })
+    engine.noteRecovered(end, report, shards)
+  }
+}

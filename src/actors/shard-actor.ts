@@ -1,0 +1,114 @@
+// The actor that owns one shard. Its mailbox is made of numbers: places in the log's batch where records lie (see
+// ShardTables); they are applied in runs, and before anybody reads.
+//
+// A shard that died is built anew by folding the log: first what is in the files, while the other shards serve and
+// writes go on, then, in one turn, what is in memory only. So it comes back with every write, acknowledged or not.
+
+import { Fold } from "../checkpoint/fold.ts"
+import type { RecordBuffer } from "../format/record.ts"
+import { Restarting } from "../model/errors.ts"
+import { invariant, probe } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { Timer } from "../platform/clock.ts"
+import { ShardTables } from "../table/shard-tables.ts"
+import { Actor } from "./actor.ts"
+import type { EngineContext } from "./engine-context.ts"
+
+/** Records that one step of compaction moves at most, and how long the actor waits between looking for work. */
+const COMPACTION_STEP_RECORDS = 128
+const COMPACTION_IDLE_MS = 50
+
+export class ShardActor extends Actor<never> {
+  /** The shard's state; undefined while it is down. Changed only by start and stop. */
+  tables: ShardTables | undefined
+  /** How often it was built from the log because it had died. */
+  rebuildCount = 0
+  readonly #engine: EngineContext
+  readonly #index: number
+  #compactionTimer: Timer | undefined
+  /** Records that were applied when compaction last began. */
+  #compactedAt = 0
+  /** The table that compaction is at. */
+  #compacting: number | undefined
+
+  constructor(engine: EngineContext, index: number) {
+    super({ name: `shard-${index}` })
+    this.#engine = engine
+    this.#index = index
+  }
+
+  /** The state, for a read. Fails with: Restarting. */
+  require(): ShardTables {
+    if (this.tables === undefined) throw this.#engine.unavailable(this.name)
+    return this.tables
+  }
+
+  protected override receive(): void {
+    invariant(false, "a shard has no other messages than records")
+  }
+
+  protected override async start(): Promise<void> {
+    this.tables = this.#engine.takeRecovered(this.#index) ?? (await this.#rebuild())
+    this.#compactedAt = 0
+    this.#compacting = undefined
+    this.#compactLater(COMPACTION_IDLE_MS)
+    this.#engine.noteActorChange()
+  }
+
+  protected override stop(): void {
+    this.#compactionTimer?.cancel()
+    this.tables = undefined
+    this.#engine.noteActorChange()
+  }
+
+  /** Applies what is noted, before the batch that the notes point into is reused. */
+  drain(buffer: RecordBuffer): void {
+    this.tables?.drain(buffer)
+  }
+
+  async #rebuild(): Promise<ShardTables> {
+    probe("a shard is rebuilt from the log")
+    const { log, commit } = this.#engine
+    if (log === undefined || commit === undefined) throw new Restarting("the log")
+    this.rebuildCount++
+    const tables = new ShardTables()
+    const shards = Array.from({ length: this.#engine.settings.shardCount }, (_, index) =>
+      index === this.#index ? tables : undefined,
+    )
+    const fold = new Fold(this.#engine.catalogue, shards)
+    // Each round reads what was written during the one before; reading is much the faster.
+    let position = log.oldestLsn - 1
+    while (position < log.endLsn) {
+      const to = log.endLsn
+      for await (const frame of log.read(lsnOf(position), to)) fold.apply(frame)
+      position = to
+    }
+    for (const frame of commit.unwritten()) fold.apply(frame)
+    return tables
+  }
+
+  /** Gives back what deletes and overwrites left: one step of one table at a time, table after table. */
+  #compactLater(delayMs: number): void {
+    this.#compactionTimer = this.#engine.clock.after(delayMs, () => {
+      const { tables } = this
+      if (tables === undefined) return
+      if (this.#compacting === undefined && tables.appliedCount !== this.#compactedAt) {
+        this.#compactedAt = tables.appliedCount
+        this.#compacting = 0
+      }
+      if (this.#compacting !== undefined) this.#compacting = this.#compactStep(tables, this.#compacting)
+      this.#compactLater(this.#compacting === undefined ? COMPACTION_IDLE_MS : 0)
+    })
+  }
+
+  /** Returns the table to go on with, or undefined behind the last. */
+  #compactStep(tables: ShardTables, tableId: number): number | undefined {
+    const partition = tables.partitions[tableId]
+    if (partition !== undefined) {
+      // Notes are applied first: the compaction may move what they are about to overwrite.
+      if (partition.pending > 0) partition.drain(this.#engine.requireBuffer())
+      if (partition.table.compactStep(COMPACTION_STEP_RECORDS)) return tableId
+    }
+    return tableId + 1 < tables.partitions.length ? tableId + 1 : undefined
+  }
+}
