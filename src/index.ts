@@ -1,0 +1,38 @@
+// The public door of orrery-db.
+
+export { open } from "./store/open.ts"
+export type { BacklogOptions, FlushOptions, OpenOptions } from "./store/options.ts"
+export type { ChangesOptions, Store } from "./store/store.ts"
+export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
+export type { Batch } from "./store/batch.ts"
+export type { StoreMetrics } from "./store/metrics.ts"
+export type { StandardSchema } from "./store/standard-schema.ts"
+export type { StoreState, StoreStatus } from "./actors/store-status.ts"
+export type { ChangeStream } from "./streams/change-stream.ts"
+export type { Receipt } from "./wal/commit-batch.ts"
+export type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./recovery/report.ts"
+export type { Change, Commit } from "./model/change.ts"
+export type { Durability } from "./model/durability.ts"
+export type { Lsn } from "./model/lsn.ts"
+export { InvariantViolation } from "./model/invariant.ts"
+export {
+  CannotOpen,
+  CommitUnknown,
+  Corruption,
+  CursorExpired,
+  Escalated,
+  KeyRefused,
+  LimitExceeded,
+  NotAStore,
+  OrreryError,
+  Overloaded,
+  Restarting,
+  SchemaMismatch,
+  StorageFailed,
+  StoreClosed,
+  StoreLocked,
+  UnsupportedFileSystem,
+  UnsupportedFormat,
+  ValueRefused,
+  WriteRejected,
+} from "./model/errors.ts"

@@ -1,0 +1,55 @@
+// An atomic batch: operations on any tables, collected first, then committed as one.
+
+import type { Operation } from "./commit-session.ts"
+import type { TableHandle } from "./table-handle.ts"
+
+/** Collects operations. Valid only during the function that it was given to. */
+export interface Batch {
+  put<Value>(table: TableHandle<Value>, key: string, value: Value): void
+  delete(table: TableHandle<never> | TableHandle, key: string): void
+}
+
+export class BatchBuilder implements Batch {
+  readonly #operations: (Operation | Promise<Operation>)[] = []
+  #isOpen = true
+
+  put<Value>(table: TableHandle<Value>, key: string, value: Value): void {
+    this.#checkOpen()
+    const validated = table.validated(key, value)
+    if (validated instanceof Promise) {
+      const operation = validated.then((result) => table.insertion(key, result))
+      // Met by `finish`; until then nobody listens.
+      operation.catch(() => undefined)
+      this.#operations.push(operation)
+    } else this.#operations.push(table.insertion(key, validated))
+  }
+
+  delete(table: TableHandle<never> | TableHandle, key: string): void {
+    this.#checkOpen()
+    this.#operations.push(table.deletion(key))
+  }
+
+  /** No more operations are taken. */
+  end(): void {
+    this.#isOpen = false
+  }
+
+  /** What was collected; waits where a schema is asynchronous. */
+  async operations(): Promise<readonly Operation[]> {
+    const operations: Operation[] = []
+    for (const operation of this.#operations)
+      operations.push(operation instanceof Promise ? await operation : operation)
+    return operations
+  }
+
+  /** What was collected, if no schema is asynchronous. */
+  get settled(): readonly Operation[] | undefined {
+    const settled = this.#operations.filter((operation): operation is Operation => !(operation instanceof Promise))
+    return settled.length === this.#operations.length ? settled : undefined
+  }
+
+  #checkOpen(): void {
+    if (!this.#isOpen)
+      throw new TypeError("the batch has ended: add to it only within the function that it was given to")
+  }
+}

@@ -1,0 +1,71 @@
+// The door: from a path to a running store.
+
+import { Engine } from "../actors/engine.ts"
+import { replaceManifest } from "../checkpoint/manifest-file.ts"
+import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
+import { nodePlatform } from "../platform/node/node-platform.ts"
+import type { Platform } from "../platform/platform.ts"
+import { settingsFrom } from "./options.ts"
+import type { OpenOptions, Settings } from "./options.ts"
+import { takeDirectory } from "./store-directory.ts"
+import type { OwnedDirectory } from "./store-directory.ts"
+import { Store } from "./store.ts"
+
+/**
+ * Opens the store in a directory, and makes it where there is none. Recovers, locks, reports: see `store.recovery`.
+ *
+ * Guarantees: one owner at a time; everything acknowledged before is there; a directory that is not a store, or cannot
+ * be proven good, is refused and not changed.
+ * Fails with: TypeError, CannotOpen, NotAStore, StoreLocked, UnsupportedFileSystem, UnsupportedFormat, Corruption,
+ * StorageFailed, the signal's reason.
+ *
+ * ```ts
+ * await using store = await open("./data")
+ * const users = store.table<{ name: string }>("users")
+ * await users.put("ada", { name: "Ada" })
+ * ```
+ */
+export async function open(path: string, options: OpenOptions = {}): Promise<Store> {
+  if (typeof path !== "string" || path === "")
+    throw new TypeError("the path of the store must be a string that is not empty")
+  if (path.includes("\0")) throw new TypeError("the path of the store must not hold a NUL character")
+  const settings = settingsFrom(options)
+  settings.signal?.throwIfAborted()
+  const platform = options.platform ?? nodePlatform
+  const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
+  const engine = engineFor(platform, owned, settings)
+  try {
+    await engine.start()
+    settings.signal?.throwIfAborted()
+  } catch (error) {
+    await engine.stop()
+    await owned.lock.release()
+    throw error
+  }
+  return new Store(path, engine, owned.lock, settings.durability)
+}
+
+function engineFor(platform: Platform, owned: OwnedDirectory, settings: Settings): Engine {
+  const { log } = owned
+  return new Engine(
+    {
+      clock: platform.clock,
+      directory: log,
+      manifest: owned.manifest,
+      saveManifest: (manifest) => replaceManifest(log.fileSystem, log.path, log.checksum, manifest),
+      foundStore: owned.foundStore,
+      warnings: owned.warnings,
+      owner: platform.identity,
+      shardCount: settings.shards,
+      segmentBytes: settings.segmentBytes,
+      flush: settings.flush,
+      backlogBytes: settings.backlog.bytes,
+      waiterCountMax: settings.backlog.waiters,
+      onRecovery: (progress) => {
+        settings.signal?.throwIfAborted()
+        settings.onRecovery?.(progress)
+      },
+    },
+    SUBSCRIPTION_COUNT_MAX,
+  )
+}

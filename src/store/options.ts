@@ -1,0 +1,167 @@
+// What a user may ask for when opening a store, and what the engine makes of it. Unknown names and wrong types are
+// refused before anything is touched: a misspelt bound must not silently be no bound.
+
+import {
+  BACKLOG_SIZE_MAX,
+  SEGMENT_SIZE_DEFAULT,
+  SEGMENT_SIZE_MAX,
+  SEGMENT_SIZE_MIN,
+  SHARD_COUNT_DEFAULT,
+  SHARD_COUNT_MAX,
+} from "../model/limits.ts"
+import { DURABILITIES } from "../model/durability.ts"
+import type { Durability } from "../model/durability.ts"
+import type { Platform } from "../platform/platform.ts"
+import type { RecoveryProgress } from "../recovery/report.ts"
+
+export interface FlushOptions {
+  /** Commits in a batch that make it go at once. Default 65,536. */
+  readonly records?: number
+  /** Bytes in a batch that make it go at once. Default 262,144. */
+  readonly bytes?: number
+  /** Milliseconds that a batch waits for company. Default 0: it goes as soon as the flush before it has ended. */
+  readonly delayMs?: number
+  /** Milliseconds that a commit below `synced` may wait for its sync. Default 100. */
+  readonly syncDelayMs?: number
+}
+
+export interface BacklogOptions {
+  /** Bytes of commits that may wait for the disk; further writes wait in line. Default 8 MiB, at most 16 MiB. */
+  readonly bytes?: number
+  /** Writes that may wait in line; further ones fail with Overloaded. Default 1,000,000. */
+  readonly waiters?: number
+}
+
+export interface OpenOptions {
+  /** When a write's promise resolves, unless its table or the write itself says otherwise. Default "synced". */
+  readonly durability?: Durability
+  readonly flush?: FlushOptions
+  readonly backlog?: BacklogOptions
+  /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
+  readonly shards?: number
+  /** Bytes of a log segment. Default 16 MiB. */
+  readonly segmentBytes?: number
+  /** False: fail where there is no store yet. Default true. */
+  readonly create?: boolean
+  /** Told how recovery gets on. */
+  readonly onRecovery?: (progress: RecoveryProgress) => void
+  /** Gives up opening. */
+  readonly signal?: AbortSignal
+  /** What the engine takes from outside; the simulation replaces it. Default: this machine. */
+  readonly platform?: Platform
+}
+
+/** Options with every default filled in. */
+export interface Settings {
+  readonly durability: Durability
+  readonly flush: Required<FlushOptions>
+  readonly backlog: Required<BacklogOptions>
+  readonly shards: number
+  readonly segmentBytes: number
+  readonly create: boolean
+  readonly onRecovery: ((progress: RecoveryProgress) => void) | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+const FLUSH_DEFAULTS: Required<FlushOptions> = { records: 65_536, bytes: 262_144, delayMs: 0, syncDelayMs: 100 }
+const BACKLOG_DEFAULTS: Required<BacklogOptions> = { bytes: 8 * 1024 * 1024, waiters: 1_000_000 }
+
+/** Throws a TypeError that names the option, what it was given, and what it takes. */
+export function settingsFrom(options: unknown): Settings {
+  const given = record("options", options ?? {}, [
+    "durability",
+    "flush",
+    "backlog",
+    "shards",
+    "segmentBytes",
+    "create",
+    "onRecovery",
+    "signal",
+    "platform",
+  ])
+  const flush = record("flush", given["flush"] ?? {}, Object.keys(FLUSH_DEFAULTS))
+  const backlog = record("backlog", given["backlog"] ?? {}, Object.keys(BACKLOG_DEFAULTS))
+  return {
+    durability: durabilityFrom("durability", given["durability"]) ?? "synced",
+    flush: {
+      records: integer("flush.records", flush["records"], FLUSH_DEFAULTS.records, 1, 1_000_000),
+      bytes: integer("flush.bytes", flush["bytes"], FLUSH_DEFAULTS.bytes, 1, BACKLOG_SIZE_MAX, "bytes"),
+      delayMs: integer("flush.delayMs", flush["delayMs"], FLUSH_DEFAULTS.delayMs, 0, 60_000, "milliseconds"),
+      syncDelayMs: integer(
+        "flush.syncDelayMs",
+        flush["syncDelayMs"],
+        FLUSH_DEFAULTS.syncDelayMs,
+        1,
+        60_000,
+        "milliseconds",
+      ),
+    },
+    backlog: {
+      bytes: integer("backlog.bytes", backlog["bytes"], BACKLOG_DEFAULTS.bytes, 1, BACKLOG_SIZE_MAX, "bytes"),
+      waiters: integer("backlog.waiters", backlog["waiters"], BACKLOG_DEFAULTS.waiters, 1, 100_000_000),
+    },
+    shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
+    segmentBytes:
+      integer(
+        "segmentBytes",
+        given["segmentBytes"],
+        SEGMENT_SIZE_DEFAULT,
+        SEGMENT_SIZE_MIN,
+        SEGMENT_SIZE_MAX,
+        "bytes",
+      ) & ~7,
+    create: optional("create", given["create"], "boolean", isBoolean) ?? true,
+    onRecovery: optional("onRecovery", given["onRecovery"], "function", isProgressListener),
+    signal: optional("signal", given["signal"], "AbortSignal", isSignal),
+  }
+}
+
+/** The durability, undefined where none is given. Throws a TypeError for anything else. */
+export function durabilityFrom(name: string, value: unknown): Durability | undefined {
+  if (value === undefined) return undefined
+  const found = DURABILITIES.find((durability) => durability === value)
+  if (found !== undefined) return found
+  throw new TypeError(`${name} must be one of "${DURABILITIES.join('", "')}", not ${show(value)}`)
+}
+
+/** An object that has no other names than these. */
+export function record(name: string, value: unknown, allowed: readonly string[]): Readonly<Record<string, unknown>> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${name} must be an object, not ${show(value)}`)
+  }
+  for (const key of Object.keys(value)) {
+    if (!allowed.includes(key)) {
+      throw new TypeError(`${name} has no "${key}"; it takes ${allowed.map((known) => `"${known}"`).join(", ")}`)
+    }
+  }
+  return value as Readonly<Record<string, unknown>>
+}
+
+function integer(name: string, value: unknown, fallback: number, low: number, high: number, unit?: string): number {
+  if (value === undefined) return fallback
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= low && value <= high) return value
+  const inUnits = unit === undefined ? "" : ` in ${unit}`
+  throw new TypeError(`${name} must be a whole number${inUnits} from ${low} to ${high}, not ${show(value)}`)
+}
+
+function optional<T>(name: string, value: unknown, kind: string, is: (value: unknown) => value is T): T | undefined {
+  if (value === undefined) return undefined
+  if (is(value)) return value
+  throw new TypeError(`${name} must be of type ${kind}, not ${show(value)}`)
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean"
+}
+
+function isProgressListener(value: unknown): value is (progress: RecoveryProgress) => void {
+  return typeof value === "function"
+}
+
+function isSignal(value: unknown): value is AbortSignal {
+  return value instanceof AbortSignal
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value)
+}

@@ -1,0 +1,88 @@
+// Reads: synchronous, no mailbox, no allocation but the result. What is noted for the key's part of a shard is applied
+// first, so every read sees every earlier write.
+
+import type { Engine } from "../actors/engine.ts"
+import { allocateRecordBuffer, RECORD_HEADER_SIZE } from "../format/record.ts"
+import { RecordWriter } from "../format/record-writer.ts"
+import { ShapeRegistry } from "../format/shape-registry.ts"
+import { ValueDecoder } from "../format/value-decoder.ts"
+import { ValueEncoder } from "../format/value-encoder.ts"
+import { KEY_SIZE_MAX } from "../model/limits.ts"
+import { shardOf } from "../physics/placement.ts"
+import type { TableEntry } from "../table/catalogue.ts"
+import type { Partition } from "../table/shard-tables.ts"
+
+export class Reader {
+  gets = 0
+  hits = 0
+  readonly #engine: Engine
+  readonly #decoder: ValueDecoder
+  readonly #keys: RecordWriter
+  readonly #scratch = allocateRecordBuffer(KEY_SIZE_MAX + RECORD_HEADER_SIZE)
+  #address = -1
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#decoder = new ValueDecoder(engine.catalogue.shapes)
+    this.#keys = new RecordWriter(engine.manifest.hashSecret, new ValueEncoder(new ShapeRegistry()))
+  }
+
+  get(entry: TableEntry, key: string): unknown {
+    this.gets++
+    const partition = this.#locate(entry, key)
+    if (partition === undefined) return undefined
+    this.hits++
+    const { table } = partition
+    const address = this.#address
+    return this.#decoder.decode(table.bytesAt(address), table.valueStart(address), table.valueEnd(address))
+  }
+
+  has(entry: TableEntry, key: string): boolean {
+    return this.#locate(entry, key) !== undefined
+  }
+
+  /** Records of a table over all shards. Fails with: Restarting. */
+  size(entry: TableEntry): number {
+    let count = 0
+    for (const shard of this.#engine.shards) {
+      const partition = shard.require().partition(entry.id)
+      if (partition !== undefined) count += this.#drained(partition).table.count
+    }
+    return count
+  }
+
+  /**
+   * Walks the keys of a table, in no order. A key that is there all along is met exactly once, whatever is written
+   * meanwhile; one that comes or goes may be met or not.
+   */
+  *keys(entry: TableEntry): Generator<string, undefined> {
+    for (const shard of this.#engine.shards) {
+      const partition = shard.require().partition(entry.id)
+      if (partition === undefined) continue
+      const cursor = this.#drained(partition).table.cursor()
+      while (cursor.next()) {
+        yield* cursor.keys
+        // The shard may have been restarted while its keys were looked at, and its cursor with it.
+        if (shard.require().partition(entry.id) !== partition) throw this.#engine.unavailable(shard.name)
+        this.#drained(partition)
+      }
+    }
+    return undefined
+  }
+
+  #locate(entry: TableEntry, key: string): Partition | undefined {
+    const size = this.#keys.keyInto(this.#scratch, key)
+    const { hash } = this.#keys
+    const { shards } = this.#engine
+    const shard = shards[shardOf(hash, shards.length)]
+    const partition = shard?.require().partition(entry.id)
+    if (partition === undefined) return undefined
+    this.#address = this.#drained(partition).table.findBytes(hash, this.#scratch.bytes, 0, size)
+    return this.#address < 0 ? undefined : partition
+  }
+
+  #drained(partition: Partition): Partition {
+    if (partition.pending > 0) partition.drain(this.#engine.requireBuffer())
+    return partition
+  }
+}

@@ -1,0 +1,189 @@
+// Takes possession of a directory: finds out what it is without changing anything, locks it, and makes a store in it
+// where there is none. A crash at any step leaves a directory that opens again.
+//
+// Order of the first open: directory, lock, first segment (an empty one, synced), then the manifest. So a manifest says
+// that the first segment was there, and a store whose segments are gone is refused instead of started afresh.
+
+import { readManifest, replaceManifest } from "../checkpoint/manifest-file.ts"
+import { LOCK_FILE, meaningOf, segmentFile } from "../format/file-names.ts"
+import type { Manifest } from "../format/manifest.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
+import { CannotOpen, Corruption, NotAStore, OrreryError, StoreLocked, UnsupportedFileSystem } from "../model/errors.ts"
+import { probe } from "../model/invariant.ts"
+import type { DirectoryLock } from "../platform/file-system.ts"
+import type { Platform } from "../platform/platform.ts"
+import { systemCodeOf } from "../platform/system-error.ts"
+import { SegmentFiles } from "../wal/segment-files.ts"
+import type { LogDirectory } from "../wal/log-directory.ts"
+
+export interface OwnedDirectory {
+  readonly lock: DirectoryLock
+  readonly log: LogDirectory
+  readonly manifest: Manifest
+  /** False for a directory that was made into a store just now. */
+  readonly foundStore: boolean
+  readonly warnings: readonly string[]
+}
+
+/** Fails with: CannotOpen, NotAStore, StoreLocked, UnsupportedFileSystem, UnsupportedFormat, Corruption. */
+export async function takeDirectory(
+  platform: Platform,
+  path: string,
+  create: boolean,
+  segmentBytes: number,
+): Promise<OwnedDirectory> {
+  const found = await examine(platform, path)
+  if (found === "absent" || found === "empty") {
+    if (!create) throw new CannotOpen(path, "there is no store", "Check the path, or open it with create: true")
+    if (found === "absent") await attempt(path, "make", () => platform.fileSystem.makeDirectory(path))
+  }
+  const lock = await takeLock(platform, path)
+  try {
+    // What was seen before the lock may have changed.
+    await examine(platform, path)
+    return { lock, ...(await loadOrMake(platform, path, create, segmentBytes)) }
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+/** What is there, without touching it. */
+async function examine(platform: Platform, path: string): Promise<"absent" | "empty" | "store"> {
+  const { fileSystem } = platform
+  return attempt(path, "read", async () => {
+    const stat = await fileSystem.stat(path)
+    if (stat === undefined) return "absent"
+    if (stat.kind !== "directory") {
+      throw new CannotOpen(path, "it is not a directory", "Choose a directory, or a path that does not exist yet")
+    }
+    const names = await fileSystem.list(path)
+    const isStore = names.some((name) => meaningOf(name)?.kind === "manifest")
+    // Other programs' files beside a store are none of our business; a directory of theirs is not for us to use.
+    const foreign = isStore ? undefined : names.find((name) => meaningOf(name) === undefined)
+    if (foreign !== undefined) throw new NotAStore(path, foreign)
+    // A newer version's store is not touched, not even by a lock.
+    if (isStore) await readManifest(fileSystem, path, platform.checksum)
+    return names.length === 0 ? "empty" : "store"
+  })
+}
+
+async function takeLock(platform: Platform, path: string): Promise<DirectoryLock> {
+  try {
+    const lock = await platform.fileSystem.lock(path, LOCK_FILE)
+    if ("heldBy" in lock) throw new StoreLocked(path, lock.heldBy)
+    return lock
+  } catch (error) {
+    if (systemCodeOf(error) !== "EOPNOTSUPP") throw cannotOpen(path, "lock", error)
+    throw new UnsupportedFileSystem(path, error instanceof Error ? error.message : "a network file system", error)
+  }
+}
+
+async function loadOrMake(
+  platform: Platform,
+  path: string,
+  create: boolean,
+  segmentBytes: number,
+): Promise<Omit<OwnedDirectory, "lock">> {
+  const { fileSystem, checksum } = platform
+  const { manifest, problems } = await readManifest(fileSystem, path, checksum)
+  if (manifest !== undefined) {
+    return { log: logDirectory(platform, path, manifest), manifest, foundStore: true, warnings: problems }
+  }
+  await refuseLostManifest(platform, path, problems)
+  if (!create) throw new CannotOpen(path, "there is no store", "Check the path, or open it with create: true")
+  const fresh = freshManifest(platform)
+  const log = logDirectory(platform, path, fresh)
+  const first = await new SegmentFiles(log).prepare(1, SEGMENT_HEADER_SIZE, segmentBytes, fresh.createdMs)
+  await first.handle.close()
+  return {
+    log,
+    manifest: await replaceManifest(fileSystem, path, checksum, fresh),
+    foundStore: false,
+    warnings: [],
+  }
+}
+
+/** Without a manifest the directory must hold no more than an interrupted first open leaves. */
+async function refuseLostManifest(platform: Platform, path: string, problems: readonly string[]): Promise<void> {
+  const { fileSystem } = platform
+  if (problems.length > 0)
+    throw new Corruption("manifest-0", 0, 0, `no copy of the manifest is good (${problems.join("; ")})`)
+  for (const name of await attempt(path, "read", () => fileSystem.list(path))) {
+    const meaning = meaningOf(name)
+    if (meaning?.kind === "segment") {
+      const size = (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+      if (meaning.segment !== 1 || size > SEGMENT_HEADER_SIZE) {
+        throw new Corruption(
+          "manifest-0",
+          0,
+          0,
+          `the manifest is missing, but ${segmentFile(meaning.segment)} is there`,
+        )
+      }
+      probe("an interrupted first open is done again")
+    } else if (meaning?.kind === "spare") {
+      await attempt(path, "clean", () => fileSystem.unlink(fileSystem.join(path, name)))
+    }
+  }
+}
+
+function freshManifest(platform: Platform): Manifest {
+  const storeId = new Uint8Array(16)
+  platform.random.fill(storeId)
+  const secrets = new Uint32Array(3)
+  platform.random.fill(new Uint8Array(secrets.buffer))
+  const [checksumSeed, low, high] = secrets
+  return {
+    generation: 0,
+    storeId,
+    checksumSeed: checksumSeed ?? 0,
+    hashSecret: { low: low ?? 0, high: high ?? 0 },
+    firstSegment: 1,
+    firstLsn: 1,
+    createdMs: platform.clock.wallMs(),
+  }
+}
+
+function logDirectory(platform: Platform, path: string, manifest: Manifest): LogDirectory {
+  return {
+    fileSystem: platform.fileSystem,
+    checksum: platform.checksum,
+    path,
+    storeId: manifest.storeId,
+    checksumSeed: manifest.checksumSeed,
+  }
+}
+
+async function attempt<T>(path: string, what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    throw cannotOpen(path, what, error)
+  }
+}
+
+function cannotOpen(path: string, what: string, error: unknown): OrreryError {
+  if (error instanceof OrreryError) return error
+  const code = systemCodeOf(error)
+  return new CannotOpen(path, `could not ${what} it (${code})`, remedyOf(code), error)
+}
+
+function remedyOf(code: string): string {
+  switch (code) {
+    case "EACCES":
+    case "EPERM":
+    case "EROFS":
+      return "Give the process the right to write there, or choose another directory"
+    case "ENOTDIR":
+    case "EEXIST":
+      return "A part of the path is a file: choose another path"
+    case "ENOSPC":
+      return "Make room on the disk, then open it again"
+    case "EMFILE":
+    case "ENFILE":
+      return "Raise the limit of open files (ulimit -n), then open it again"
+    default:
+      return "Check the path and the disk, then open it again"
+  }
+}

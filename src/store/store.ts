@@ -1,0 +1,229 @@
+// The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it.
+
+import type { Engine } from "../actors/engine.ts"
+import type { StoreStatus } from "../actors/store-status.ts"
+import type { ChildSnapshot } from "../actors/supervision-tree.ts"
+import type { Durability } from "../model/durability.ts"
+import { invariant } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { DirectoryLock } from "../platform/file-system.ts"
+import type { RecoveryReport } from "../recovery/report.ts"
+import type { ChangeStream } from "../streams/change-stream.ts"
+import type { Receipt } from "../wal/commit-batch.ts"
+import { BatchBuilder } from "./batch.ts"
+import type { Batch } from "./batch.ts"
+import { collectMetrics } from "./metrics.ts"
+import type { StoreMetrics } from "./metrics.ts"
+import { durabilityFrom, record } from "./options.ts"
+import { Reader } from "./reader.ts"
+import { TableHandle } from "./table-handle.ts"
+import type { TableContext, TableChangesOptions, TableOptions, WriteOptions } from "./table-handle.ts"
+import { Writer } from "./writer.ts"
+
+export interface ChangesOptions extends TableChangesOptions {
+  /** Only this table's changes. Default: all. */
+  readonly table?: string
+}
+
+export class Store {
+  /** The directory. */
+  readonly path: string
+  readonly #engine: Engine
+  readonly #lock: DirectoryLock
+  readonly #durability: Durability
+  readonly #writer: Writer
+  readonly #reader: Reader
+  readonly #context: TableContext
+  #closing: Promise<void> | undefined
+
+  /** Made by `open`. */
+  constructor(path: string, engine: Engine, lock: DirectoryLock, durability: Durability) {
+    this.path = path
+    this.#engine = engine
+    this.#lock = lock
+    this.#durability = durability
+    this.#writer = new Writer(engine)
+    this.#reader = new Reader(engine)
+    this.#context = { writer: this.#writer, reader: this.#reader, changes: (options) => this.changes(options) }
+    engine.onStatus = ({ state }) => {
+      // A store that gave up gives its directory free as well.
+      if (state === "closed") void this.close()
+    }
+  }
+
+  /** What the store can do at the moment. */
+  get status(): StoreStatus {
+    return this.#engine.status
+  }
+
+  /** What the last recovery did: the one at open, or a later one after the log had failed. */
+  get recovery(): RecoveryReport {
+    const { recovered } = this.#engine
+    invariant(recovered !== undefined, "I9: an open store was recovered")
+    return recovered.report
+  }
+
+  /** Names of the tables that hold, or held, records. */
+  tables(): string[] {
+    return this.#engine.catalogue.names()
+  }
+
+  /**
+   * A handle of the table; the table is made by the first write to it. Handles of one name share the table, and may
+   * have different schemas.
+   *
+   * Fails with: LimitExceeded for a name longer than 255 bytes.
+   */
+  table<Value = unknown>(name: string, options: TableOptions<Value> = {}): TableHandle<Value> {
+    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
+      throw new TypeError("the table's name must be a well-formed string that is not empty")
+    }
+    record("options", options, ["schema", "durability"])
+    if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
+      throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
+    }
+    durabilityFrom("durability", options.durability)
+    return new TableHandle<Value>(this.#context, this.#engine.catalogue.entry(name), this.#durability, options)
+  }
+
+  /**
+   * Commits everything that `fill` adds as one: seen, kept and recovered whole or not at all, over tables and shards.
+   * `fill` is synchronous; what it throws rejects the batch, and leaves no trace.
+   */
+  async batch(fill: (batch: Batch) => void, options: WriteOptions = {}): Promise<Receipt> {
+    if (typeof fill !== "function") throw new TypeError("batch takes a function that adds operations")
+    record("options", options, ["durability", "signal"])
+    const durability = durabilityFrom("durability", options.durability) ?? this.#durability
+    const builder = new BatchBuilder()
+    let result: unknown
+    try {
+      result = fill(builder)
+    } finally {
+      builder.end()
+    }
+    if (result instanceof Promise) {
+      result.catch(() => undefined)
+      throw new TypeError("the function of a batch must be synchronous")
+    }
+    const operations = builder.settled ?? (await builder.operations())
+    if (operations.length === 0) return { lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) }
+    return this.#writer.write(operations, durability, options.signal)
+  }
+
+  /**
+   * Durable commits after a position (default: from now on), each exactly once, in the order of the log. An
+   * AsyncIterable, and with `observable()` an RxJS Observable. A slow reader falls back on the log: memory is bounded.
+   *
+   * Fails with: CursorExpired when the log does not reach back so far, StoreClosed, the signal's reason.
+   */
+  changes(options: ChangesOptions = {}): ChangeStream {
+    record("options", options, ["after", "table", "prefix", "signal"])
+    const { after, table, prefix, signal } = options
+    if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
+      throw new TypeError("after must be an LSN: a whole number from 0")
+    }
+    for (const [name, text] of Object.entries({ table, prefix })) {
+      if (text !== undefined && typeof text !== "string") throw new TypeError(`${name} must be a string`)
+    }
+    const { state } = this.#engine.status
+    if (state === "closed" || state === "closing") throw this.#engine.closedError()
+    return this.#engine.feed.subscribe({
+      ...(after === undefined ? {} : { after: lsnOf(after) }),
+      ...(table === undefined ? {} : { table }),
+      ...(prefix === undefined ? {} : { prefix }),
+      ...(signal === undefined ? {} : { signal }),
+    })
+  }
+
+  /** Resolves when every write up to now is on stable storage, whatever its durability. */
+  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    record("options", options, ["signal"])
+    options.signal?.throwIfAborted()
+    await abortable(this.#flush(), options.signal)
+  }
+
+  /** Resolves when every actor is up again. Fails with: StoreClosed, the signal's reason. */
+  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    record("options", options, ["signal"])
+    options.signal?.throwIfAborted()
+    await abortable(this.#engine.ready(), options.signal)
+  }
+
+  metrics(): StoreMetrics {
+    return collectMetrics(this.#engine, this.#writer, this.#reader)
+  }
+
+  /**
+   * Takes no more writes, makes every accepted one durable, seals the log and gives the directory free. Calling it again
+   * waits for the same end.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** For tests: the actors under supervision. */
+  actors(): readonly ChildSnapshot[] {
+    return this.#engine.children()
+  }
+
+  /**
+   * For tests: ends an actor as a crash, and resolves when it is down. `ready` waits for it to come back. Its path is
+   * "store/shards/shard-0", for example. False where it was down already.
+   */
+  killActor(path: string, reason: unknown): Promise<boolean> {
+    return this.#engine.kill(path, reason)
+  }
+
+  async #flush(): Promise<void> {
+    const { state } = this.#engine.status
+    if (state === "closed" || state === "closing") throw this.#engine.closedError()
+    while (this.#engine.admission.count > 0 || this.#engine.commit === undefined) {
+      await this.#engine.ready()
+      if (this.#engine.commit === undefined) throw this.#engine.refusal() ?? this.#engine.unavailable("the log")
+      await this.#engine.commit.flush()
+    }
+    await this.#engine.commit.flush()
+  }
+
+  async #close(): Promise<void> {
+    try {
+      const { state } = this.#engine.status
+      // Writes that wait in line were accepted: they go first.
+      if (state === "open" || state === "recovering") await this.#drain()
+      await this.#engine.stop()
+    } finally {
+      await this.#lock.release()
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#engine.refuseWrites()
+    while (this.#engine.admission.count > 0) {
+      try {
+        await this.#engine.ready()
+        await this.#engine.commit?.flush()
+      } catch {
+        // The writers were told; what is left is closed without them.
+        return
+      }
+    }
+  }
+}
+
+/** Stops waiting when the signal says so; the work itself goes on. */
+async function abortable(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return work
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener("abort", onAbort, { once: true })
+  try {
+    await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener("abort", onAbort)
+  }
+}

@@ -1,0 +1,205 @@
+// A table, as users hold it. Knows its schema and its durability; everything else is the engine's.
+
+import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
+import type { Durability } from "../model/durability.ts"
+import { SchemaMismatch } from "../model/errors.ts"
+import type { ChangeStream } from "../streams/change-stream.ts"
+import type { TableEntry } from "../table/catalogue.ts"
+import type { Receipt } from "../wal/commit-batch.ts"
+import type { Operation } from "./commit-session.ts"
+import { durabilityFrom, record } from "./options.ts"
+import type { Reader } from "./reader.ts"
+import { describeIssues } from "./standard-schema.ts"
+import type { StandardSchema } from "./standard-schema.ts"
+import type { Writer } from "./writer.ts"
+
+export interface TableOptions<Value> {
+  /** Checks, and may transform, every value that is put. */
+  readonly schema?: StandardSchema<unknown, Value>
+  /** Default: the store's. */
+  readonly durability?: Durability
+}
+
+export interface WriteOptions {
+  /** When the promise resolves. Default: the table's. */
+  readonly durability?: Durability
+  /** Takes the write back as long as it waits for room in the log; later it has no effect. */
+  readonly signal?: AbortSignal
+}
+
+export interface TableChangesOptions {
+  /** The position to continue from. Default: now. */
+  readonly after?: number
+  /** Only keys that start with it. */
+  readonly prefix?: string
+  readonly signal?: AbortSignal
+}
+
+/** What a handle needs of its store. */
+export interface TableContext {
+  readonly writer: Writer
+  readonly reader: Reader
+  readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
+}
+
+const WRITE_OPTIONS = ["durability", "signal"]
+
+export class TableHandle<Value = unknown> {
+  readonly name: string
+  readonly #context: TableContext
+  readonly #entry: TableEntry
+  readonly #schema: StandardSchema<unknown, Value> | undefined
+  readonly #durability: Durability
+
+  constructor(context: TableContext, entry: TableEntry, durability: Durability, options: TableOptions<Value>) {
+    this.name = entry.name
+    this.#context = context
+    this.#entry = entry
+    this.#schema = options.schema
+    this.#durability = options.durability ?? durability
+  }
+
+  /**
+   * Sets the key to the value. Seen by the next `get`; resolves when it is as durable as asked.
+   *
+   * Requires: a well-formed string of at most 4,096 bytes as key, a value that structured clone takes and that can be
+   * given back exactly. The value is encoded within the call: changing it afterwards has no effect.
+   * Fails with: KeyRefused, ValueRefused, SchemaMismatch, LimitExceeded, Overloaded, WriteRejected, CommitUnknown,
+   * StoreClosed.
+   */
+  put(key: string, value: Value, options?: WriteOptions): Promise<Receipt> {
+    if (options === undefined && this.#schema === undefined && typeof key === "string") {
+      return this.#context.writer.put(this.#entry, key, value, this.#durability, undefined)
+    }
+    return this.#write([{ key, value }], options)
+  }
+
+  /** Sets all the entries in one atomic commit, under one promise: the fastest way to write much. */
+  putMany(entries: Iterable<readonly [string, Value]>, options?: WriteOptions): Promise<Receipt> {
+    return this.#write(
+      Array.from(entries, ([key, value]) => ({ key, value })),
+      options,
+    )
+  }
+
+  /** Removes the key. Logged, and seen by subscribers, also where there is none. Fails like `put`. */
+  async delete(key: string, options?: WriteOptions): Promise<Receipt> {
+    const { durability, signal } = this.#optionsFrom(options)
+    return this.#context.writer.write([this.deletion(key)], durability, signal)
+  }
+
+  /**
+   * Sets the key to what `change` makes of its value, as one step: nothing is written in between. `change` is called
+   * once, when the write's turn has come, and must be synchronous; what it throws rejects the update.
+   */
+  async update(key: string, change: (value: Value | undefined) => Value, options?: WriteOptions): Promise<Receipt> {
+    const { durability, signal } = this.#optionsFrom(options)
+    checkKey(key)
+    if (typeof change !== "function") throw new TypeError("update takes a function of the value")
+    return this.#context.writer.update(
+      () => {
+        const value = this.validated(key, change(this.get(key)))
+        if (value instanceof Promise) {
+          value.catch(() => undefined)
+          throw new TypeError(`the schema of table "${this.name}" is asynchronous, which an update cannot wait for`)
+        }
+        return [this.insertion(key, value)]
+      },
+      durability,
+      signal,
+    )
+  }
+
+  /** The value, or undefined where there is none; a new object with every call. Fails with: Restarting, StoreClosed. */
+  get(key: string): Value | undefined {
+    checkKey(key)
+    return this.#context.reader.get(this.#entry, key) as Value | undefined
+  }
+
+  /** Whether the key is there. */
+  has(key: string): boolean {
+    checkKey(key)
+    return this.#context.reader.has(this.#entry, key)
+  }
+
+  /** How many keys there are. */
+  get size(): number {
+    return this.#context.reader.size(this.#entry)
+  }
+
+  /**
+   * The keys, in no order. A key that is there all along is met exactly once, whatever is written meanwhile; one that
+   * comes or goes during the walk may be met or not.
+   */
+  keys(): IterableIterator<string> {
+    return this.#context.reader.keys(this.#entry)
+  }
+
+  /** Keys and values; see `keys`. A value is as new as the moment that its entry is asked for. */
+  *entries(): Generator<[string, Value], undefined> {
+    for (const key of this.keys()) {
+      if (this.has(key)) yield [key, this.get(key) as Value]
+    }
+    return undefined
+  }
+
+  /** Values; see `entries`. */
+  *values(): Generator<Value, undefined> {
+    for (const [, value] of this.entries()) yield value
+    return undefined
+  }
+
+  [Symbol.iterator](): Iterator<[string, Value], undefined> {
+    return this.entries()
+  }
+
+  /** Durable changes of this table from a position on; see `Store.changes`. */
+  changes(options: TableChangesOptions = {}): ChangeStream {
+    return this.#context.changes({ ...options, table: this.name })
+  }
+
+  /** The value as the schema gives it back; a promise where the schema is asynchronous. Throws SchemaMismatch. */
+  validated(key: string, value: unknown): Value | Promise<Value> {
+    if (this.#schema === undefined) return value as Value
+    const settle = (result: Awaited<ReturnType<StandardSchema<unknown, Value>["~standard"]["validate"]>>): Value => {
+      if (result.issues === undefined) return result.value
+      throw new SchemaMismatch(this.name, key, describeIssues(result.issues))
+    }
+    const result = this.#schema["~standard"].validate(value)
+    return result instanceof Promise ? result.then(settle) : settle(result)
+  }
+
+  /** For a batch. */
+  insertion(key: string, value: unknown): Operation {
+    checkKey(key)
+    return { kind: KIND_PUT, entry: this.#entry, key, value, encoded: undefined }
+  }
+
+  /** For a batch. */
+  deletion(key: string): Operation {
+    checkKey(key)
+    return { kind: KIND_DELETE, entry: this.#entry, key, value: undefined, encoded: undefined }
+  }
+
+  async #write(items: readonly { key: string; value: unknown }[], options: WriteOptions | undefined): Promise<Receipt> {
+    const { durability, signal } = this.#optionsFrom(options)
+    const validated = items.map(({ key, value }) => {
+      checkKey(key)
+      return this.validated(key, value)
+    })
+    const values = validated.some((value) => value instanceof Promise) ? await Promise.all(validated) : validated
+    const operations = items.map(({ key }, index) => this.insertion(key, values[index]))
+    return this.#context.writer.write(operations, durability, signal)
+  }
+
+  #optionsFrom(options: WriteOptions | undefined): { durability: Durability; signal: AbortSignal | undefined } {
+    if (options === undefined) return { durability: this.#durability, signal: undefined }
+    record("options", options, WRITE_OPTIONS)
+    return { durability: durabilityFrom("durability", options.durability) ?? this.#durability, signal: options.signal }
+  }
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key !== "string")
+    throw new TypeError(`the key must be a string, not ${key === null ? "null" : typeof key}`)
+}

@@ -1,0 +1,160 @@
+// The way of a write from its arguments to its receipt. The common case, one put into a known table with room in the
+// batch, does no more than encode, note for the shard, and join the batch; everything else takes the general road.
+
+import type { Engine } from "../actors/engine.ts"
+import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
+import { RecordWriter } from "../format/record-writer.ts"
+import { ValueEncoder } from "../format/value-encoder.ts"
+import type { Durability } from "../model/durability.ts"
+import { LimitExceeded } from "../model/errors.ts"
+import { VALUE_SIZE_MAX } from "../model/limits.ts"
+import { shardOf } from "../physics/placement.ts"
+import type { TableEntry } from "../table/catalogue.ts"
+import type { Receipt } from "../wal/commit-batch.ts"
+import type { GroupCommit } from "../wal/group-commit.ts"
+import { CommitSession } from "./commit-session.ts"
+import type { Operation } from "./commit-session.ts"
+
+export interface WriteCounters {
+  puts: number
+  deletes: number
+  batches: number
+  rejected: number
+}
+
+export class Writer {
+  readonly counters: WriteCounters = { puts: 0, deletes: 0, batches: 0, rejected: 0 }
+  readonly #engine: Engine
+  readonly #encoder: ValueEncoder
+  readonly #records: RecordWriter
+  readonly #session: CommitSession
+  #scratch = Buffer.allocUnsafeSlow(64 * 1024)
+  /** A value's getter may call back into the store while its record is half written. */
+  #isWriting = false
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+    this.#encoder = new ValueEncoder(engine.catalogue.shapes)
+    this.#records = new RecordWriter(engine.manifest.hashSecret, this.#encoder)
+    this.#session = new CommitSession(engine, this.#records)
+  }
+
+  put(
+    entry: TableEntry,
+    key: string,
+    value: unknown,
+    durability: Durability,
+    signal: AbortSignal | undefined,
+  ): Promise<Receipt> {
+    const { commit, admission, shards } = this.#engine
+    if (commit === undefined || !commit.hasRoom || admission.count > 0 || this.#isWriting || entry.id === 0) {
+      return this.write([{ kind: KIND_PUT, entry, key, value, encoded: undefined }], durability, signal)
+    }
+    const { buffer, position } = commit.batch
+    let end: number
+    this.#isWriting = true
+    try {
+      end = this.#records.put(buffer, position, 0, entry.id, key, value)
+    } catch (error) {
+      this.counters.rejected++
+      return Promise.reject(error)
+    } finally {
+      this.#isWriting = false
+    }
+    if (end < 0 || this.#engine.catalogue.shapes.hasPending) {
+      return this.write([{ kind: KIND_PUT, entry, key, value, encoded: undefined }], durability, signal)
+    }
+    this.counters.puts++
+    shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, commit.nextLsn)
+    return commit.commit(end, 1, durability)
+  }
+
+  /** Commits the operations as one: now, or when its turn comes. */
+  write(operations: readonly Operation[], durability: Durability, signal: AbortSignal | undefined): Promise<Receipt> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    const refusal = this.#engine.refusal()
+    if (refusal !== undefined) return this.#refuse(refusal)
+    if (this.#isWriting) {
+      return this.#refuse(
+        new TypeError("a value wrote to the store while it was being stored itself: a getter must not"),
+      )
+    }
+    const { commit, admission } = this.#engine
+    if (commit !== undefined && commit.hasRoom && admission.count === 0)
+      return this.#commit(commit, operations, durability)
+    try {
+      const frozen = operations.map((operation) => this.#freeze(operation))
+      return admission.wait(() => this.#admitted(frozen, durability), signal)
+    } catch (error) {
+      return this.#refuse(error)
+    }
+  }
+
+  /** Reads, computes and writes as one step: `change` runs when the write's turn has come, and not before. */
+  update(
+    change: () => readonly Operation[],
+    durability: Durability,
+    signal: AbortSignal | undefined,
+  ): Promise<Receipt> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
+    const refusal = this.#engine.refusal()
+    if (refusal !== undefined) return this.#refuse(refusal)
+    const { commit, admission } = this.#engine
+    const run = (): Promise<Receipt> => {
+      try {
+        return this.#admitted(change(), durability)
+      } catch (error) {
+        return this.#refuse(error)
+      }
+    }
+    if (commit !== undefined && commit.hasRoom && admission.count === 0) return run()
+    return admission.wait(run, signal)
+  }
+
+  #admitted(operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+    const { commit } = this.#engine
+    if (commit === undefined) return this.#refuse(this.#engine.refusal() ?? this.#engine.unavailable("the log"))
+    return this.#commit(commit, operations, durability)
+  }
+
+  #commit(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+    this.#isWriting = true
+    try {
+      const receipt = this.#session.run(commit, operations, durability)
+      this.#count(operations)
+      return receipt
+    } catch (error) {
+      return this.#refuse(error)
+    } finally {
+      this.#isWriting = false
+    }
+  }
+
+  /** A write that waits keeps the value as it is now, whatever its owner does to it meanwhile. */
+  #freeze(operation: Operation): Operation {
+    if (operation.kind === KIND_DELETE || operation.encoded !== undefined) return operation
+    for (;;) {
+      const end = this.#encoder.encode(operation.value, this.#scratch, 0)
+      if (end >= 0)
+        return { ...operation, value: undefined, encoded: Uint8Array.prototype.slice.call(this.#scratch, 0, end) }
+      const size = this.#scratch.length * 2
+      if (size > VALUE_SIZE_MAX * 4) {
+        throw new LimitExceeded("the value's size in bytes", VALUE_SIZE_MAX, size, "Divide it into several values")
+      }
+      this.#scratch = Buffer.allocUnsafeSlow(size)
+    }
+  }
+
+  #count(operations: readonly Operation[]): void {
+    if (operations.length > 1) this.counters.batches++
+    for (const { kind } of operations) {
+      if (kind === KIND_PUT) this.counters.puts++
+      else this.counters.deletes++
+    }
+  }
+
+  #refuse(reason: unknown): Promise<never> {
+    this.counters.rejected++
+    return Promise.reject(reason)
+  }
+}
