@@ -1,0 +1,159 @@
+// Recovery: from a directory whose owner was killed (SIGKILL) to the first read, with the log alone. Each process opens
+// the same directory, reads one record, and is killed in its turn, so no open ever follows an orderly close.
+//
+// Files are in the page cache. Peers that do not read everything to be ready also count their records, since only then
+// do they know what the engine knows.
+
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import type { Context, Row, Variant } from "./harness.ts"
+import { interleave, runVariant, Series } from "./harness.ts"
+import { OrreryStore } from "./peers/orrery.ts"
+import { loadPeer } from "./peers/peer-list.ts"
+import type { PeerName } from "./peers/peer-list.ts"
+import { figure, formatMegabytes, formatMs } from "./report.ts"
+import type { Figure, Report } from "./report.ts"
+import { expectEqual, peakRssBytes, settledRssBytes } from "./scenario.ts"
+import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
+import { spread } from "./statistics.ts"
+import { entriesOf, keyOf, recordOf, SEED, shuffled } from "./workload.ts"
+
+const FILL_BATCH = 1000
+const VERIFIED_EVERY = 9973
+
+export const scenarios: Scenarios = { build, recover }
+
+async function build({ directory, peer: name, count }: ScenarioInput): Promise<Measured> {
+  const peer = await loadPeer(name)
+  const store = await peer.open(directory)
+  const order = shuffled(count, SEED)
+  for (let start = 0; start < count; start += FILL_BATCH) {
+    await store.putMany(entriesOf(order, start, Math.min(count, start + FILL_BATCH)))
+  }
+  // Not closed: the process just ends.
+  return { numbers: {}, texts: { title: peer.title } }
+}
+
+async function recover({ directory, peer: name, count }: ScenarioInput): Promise<Measured> {
+  const peer = await loadPeer(name)
+  const beforeBytes = await settledRssBytes()
+  const startMs = performance.now()
+  const store = await peer.open(directory)
+  const first = store.get(keyOf(count >> 1))
+  const readyMs = performance.now() - startMs
+  const found = await store.count()
+  const countedMs = performance.now() - startMs
+  const peakBytes = peakRssBytes()
+  expectEqual(keyOf(count >> 1), JSON.stringify(first), JSON.stringify(recordOf(count >> 1)))
+  expectEqual(`records in ${peer.title}`, found, count)
+  for (let n = 0; n < count; n += VERIFIED_EVERY) {
+    expectEqual(keyOf(n), JSON.stringify(store.get(keyOf(n))), JSON.stringify(recordOf(n)))
+  }
+  const settledBytes = await settledRssBytes()
+  const report = store instanceof OrreryStore ? store.store.recovery : undefined
+  return {
+    numbers: {
+      readyMs,
+      countedMs,
+      heldBytes: settledBytes - beforeBytes,
+      extraBytes: peakBytes - settledBytes,
+      scanMs: report?.phaseMs["scan-log"] ?? Number.NaN,
+      replayMs: report?.phaseMs["replay-log"] ?? Number.NaN,
+      reportedMs: report?.durationMs ?? Number.NaN,
+      logBytes: report?.logBytes ?? Number.NaN,
+    },
+    texts: { title: peer.title, sealed: String(report?.wasSealed ?? "") },
+  }
+}
+
+async function measure(context: Context, peers: readonly PeerName[], count: number, rounds: number): Promise<Series[]> {
+  const size = `${count / 1e6} M`
+  const variants: Variant[] = []
+  const problems: Series[] = []
+  for (const peer of peers) {
+    const directory = join(context.directory, `recovery-${peer}-${count}`)
+    context.progress(`recovery: building ${size} records for ${peer}`)
+    const outcome = await runVariant(
+      context,
+      "recovery",
+      { name: peer, scenario: "build", input: { peer, count }, directory },
+      0,
+    )
+    if (outcome.kind === "measured") {
+      variants.push({ name: `${peer}, ${size}`, scenario: "recover", input: { peer, count }, directory })
+    } else {
+      const series = new Series(`${peer}, ${size}`)
+      series.problem = `${outcome.kind}: ${outcome.reason}`
+      problems.push(series)
+    }
+  }
+  const all = await interleave(context, "recovery", variants, rounds, ({ numbers }) =>
+    formatMs(numbers["readyMs"] ?? 0),
+  )
+  for (const { directory } of variants) if (directory !== undefined) rmSync(directory, { recursive: true, force: true })
+  return [...all, ...problems]
+}
+
+function lineOf(series: Series): string[] {
+  if (!series.isMeasured) return [series.name, series.problem ?? ""]
+  const perRecord = series.values("scanMs").every(Number.isFinite)
+  return [
+    series.name,
+    series.text("title"),
+    spread(series.values("readyMs"), formatMs),
+    spread(series.values("countedMs"), formatMs),
+    formatMegabytes(series.median("heldBytes")),
+    formatMegabytes(series.median("extraBytes")),
+    perRecord ? `${formatMs(series.median("scanMs"))} + ${formatMs(series.median("replayMs"))}` : "–",
+  ]
+}
+
+function figureOf(all: readonly Series[], count: number, atMostSeconds: number): Figure {
+  const series = all.find(({ name }) => name === `orrery, ${count / 1e6} M`)
+  const seconds = series?.isMeasured === true ? series.values("readyMs").map((ms) => ms / 1000) : []
+  return figure(
+    `recovery of ${count / 1e6} M records, log alone, to the first read`,
+    { atMost: atMostSeconds, unit: " s" },
+    seconds,
+  )
+}
+
+async function run(context: Context): Promise<Report> {
+  const count = context.isQuick ? 200_000 : 1_000_000
+  const large = 5_000_000
+  const rounds = context.rounds(context.isQuick ? 3 : 5)
+  const all = await measure(context, ["orrery", "lmdb", "sqlite", "json-lines"], count, rounds)
+  if (!context.isQuick) all.push(...(await measure(context, ["orrery"], large, Math.min(rounds, 3))))
+  // The target is of 1 M records; with fewer, it is taken as a rate.
+  const figures = [figureOf(all, count, (0.5 * count) / 1e6)]
+  if (!context.isQuick) figures.push(figureOf(all, large, 2.5))
+  return {
+    title: "Recovery",
+    setting: `${count.toLocaleString("en")} records${context.isQuick ? "" : ", and 5,000,000"}; the owner before was killed; files in the page cache; ${rounds} rounds.`,
+    tables: [
+      {
+        header: [
+          "",
+          "store",
+          "ready: median [lowest … highest]",
+          "and all counted",
+          "memory held",
+          "more at its peak",
+          "scan + replay",
+        ],
+        rows: all.map(lineOf),
+      },
+    ],
+    figures,
+    notes: [
+      "'More at its peak' is the highest resident memory of the process less what is left of it when all is collected: what recovery takes beyond its result.",
+    ],
+  }
+}
+
+export const row: Row = {
+  name: "recovery",
+  title: "Recovery from the log alone, against lmdb, SQLite, JSON lines",
+  estimateSeconds: (isQuick) => (isQuick ? 25 : 120),
+  run,
+}
