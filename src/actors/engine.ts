@@ -13,7 +13,7 @@
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { OrreryError, Restarting, StoreClosed, WriteRejected } from "../model/errors.ts"
+import { Escalated, OrreryError, Restarting, StoreClosed, WriteRejected } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -38,6 +38,8 @@ import { startTree } from "./supervision-tree.ts"
 import type { ChildSnapshot, SupervisionTree } from "./supervision-tree.ts"
 import { WalWriterActor } from "./wal-writer-actor.ts"
 
+const SHARDS_PATH = "store/shards"
+
 export class Engine implements EngineContext {
   // Constant after construction.
   readonly settings: EngineSettings
@@ -51,7 +53,9 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #publisher: ChangePublisherActor
   // Changed by the actors.
-  /** Hot. Undefined while the log is down: writes wait in line. */
+  /** Hot. Where new writes go; undefined while they cannot go straight in. */
+  intake: GroupCommit | undefined
+  /** Undefined while the log is down: writes wait in line. */
   commit: GroupCommit | undefined
   log: FileLog | undefined
   manifest: Manifest
@@ -68,6 +72,7 @@ export class Engine implements EngineContext {
   #status: StoreStatus = { state: "opening", reason: undefined }
   #tree: SupervisionTree | undefined
   #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
+  #givenUp: Escalated | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
   #onStatus: (status: StoreStatus) => void = () => undefined
 
@@ -102,6 +107,7 @@ export class Engine implements EngineContext {
 
   /** From now on new writes fail; those that wait in line are still let in. */
   refuseWrites(): void {
+    this.intake = undefined
     if (this.#status.state !== "closed") this.#setStatus("closing")
   }
 
@@ -177,6 +183,7 @@ export class Engine implements EngineContext {
   connectLog(log: FileLog, commit: GroupCommit): void {
     this.log = log
     this.commit = commit
+    if (this.#status.state !== "closing") this.intake = commit
     if (this.#publisher.isUp) this.connectFeed()
     this.noteActorChange()
   }
@@ -186,6 +193,7 @@ export class Engine implements EngineContext {
     this.drainShards()
     if (this.commit !== undefined) this.lsnMin = this.commit.lastLsn + 1
     this.commit = undefined
+    this.intake = undefined
     if (this.#status.state === "open") this.#setStatus("recovering", asReason(cause))
   }
 
@@ -261,13 +269,20 @@ export class Engine implements EngineContext {
       for (const waiter of this.#endWaiters.filter(isOver)) waiter.resolve()
       this.#endWaiters = this.#endWaiters.filter((waiter) => !isOver(waiter))
     }
+    // Shards that crash again and again hold something that no restart mends: another ten would not either.
+    if (event.kind === "escalated" && event.path === SHARDS_PATH) {
+      this.#givenUp = new Escalated(event.path, event.child, "it was restarted too often", event.cause)
+      void this.#tree?.stop()
+    }
     if (event.kind !== "restarted") return
     this.restartCounts.set(event.path, (this.restartCounts.get(event.path) ?? 0) + 1)
   }
 
   /** The whole tree has ended: by the user's close, or because it gave up. */
-  #onEnded(reason: OrreryError | undefined): void {
+  #onEnded(ending: OrreryError | undefined): void {
+    const reason = this.#givenUp ?? ending
     this.commit = undefined
+    this.intake = undefined
     this.log = undefined
     this.#setStatus("closed", reason)
     const error = this.closedError()

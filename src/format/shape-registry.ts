@@ -5,7 +5,7 @@
 import { invariant } from "../model/invariant.ts"
 import { SHAPE_COUNT_MAX, SHAPE_FIELD_COUNT_MAX } from "../model/limits.ts"
 import { ShapeCandidates } from "./shape-candidates.ts"
-import { ShapeNode } from "./shape-tree.ts"
+import { type ShapeLeaf, ShapeNode } from "./shape-tree.ts"
 import { ValueDamaged } from "./value-damaged.ts"
 
 /** A shape as the log knows it. */
@@ -18,7 +18,8 @@ const NONE: readonly ShapeDefinition[] = Object.freeze([])
 
 export class ShapeRegistry {
   #root: ShapeNode = new ShapeNode()
-  #shapes: (ShapeDefinition | undefined)[] = []
+  /** By number. */
+  #fields: (readonly string[] | undefined)[] = []
   #count = 0
   #pending: ShapeDefinition[] = []
   #candidates: ShapeCandidates = new ShapeCandidates()
@@ -40,7 +41,7 @@ export class ShapeRegistry {
 
   /** The field names of a shape, in order. */
   fieldsOf(id: number): readonly string[] | undefined {
-    return this.#shapes[id]?.fields
+    return this.#fields[id]
   }
 
   /**
@@ -48,9 +49,9 @@ export class ShapeRegistry {
    * Throws InvariantViolation if the number has other fields already, or the list can be no shape.
    */
   define(id: number, fields: readonly string[]): void {
-    const known = this.#shapes[id]
+    const known = this.#fields[id]
     if (known !== undefined) {
-      invariant(isSameList(known.fields, fields), `shape ${id} has one list of fields`)
+      invariant(isSameList(known, fields), `shape ${id} has one list of fields`)
       return
     }
     invariant(
@@ -65,28 +66,17 @@ export class ShapeRegistry {
   }
 
   /**
-   * The shape with exactly these fields, learnt now if they were seen before, or -1. For encoders.
+   * The shape with exactly these fields, learnt now if they were seen before. For encoders, whose walk from `root` ended
+   * without one.
    * Requires: `fields` is the own enumerable string keys of one object, and is not changed later.
    */
-  learn(fields: readonly string[]): number {
-    if (fields.length === 0 || fields.length > SHAPE_FIELD_COUNT_MAX) return -1
-    const known = this.find(fields)
-    if (known >= 0) return known
-    const id = this.#shapes.length
-    if (id >= SHAPE_COUNT_MAX) return -1
-    if (!this.#candidates.sight(fields, this.#count)) return -1
-    this.#pending.push(this.#add(id, fields))
-    return id
-  }
-
-  /** The shape with exactly these fields, or -1. */
-  find(fields: readonly string[]): number {
-    let node: ShapeNode | undefined = this.#root
-    for (let index = 0; index < fields.length; index++) {
-      node = node.follow(fields[index] as string)
-      if (node === undefined) return -1
-    }
-    return node.shapeId
+  learn(fields: readonly string[]): ShapeLeaf | undefined {
+    const id = this.#fields.length
+    if (fields.length === 0 || fields.length > SHAPE_FIELD_COUNT_MAX || id >= SHAPE_COUNT_MAX) return undefined
+    if (!this.#candidates.sight(fields, this.#count)) return undefined
+    const leaf = this.#add(id, fields)
+    this.#pending.push({ id, fields: leaf.fields })
+    return leaf
   }
 
   /** The shapes that were learnt and not taken yet, in the order of their numbers. The caller now owes them to the log. */
@@ -110,22 +100,22 @@ export class ShapeRegistry {
   /** Forgets everything. */
   clear(): void {
     this.#root = new ShapeNode()
-    this.#shapes = []
+    this.#fields = []
     this.#count = 0
     this.#pending = []
     this.#candidates = new ShapeCandidates()
   }
 
-  #add(id: number, names: readonly string[]): ShapeDefinition {
+  #add(id: number, names: readonly string[]): ShapeLeaf {
     const fields = names.map(internalized)
-    const shape = { id, fields }
-    while (this.#shapes.length < id) this.#shapes.push(undefined)
-    this.#shapes[id] = shape
+    while (this.#fields.length < id) this.#fields.push(undefined)
+    this.#fields[id] = fields
     this.#count++
     let node = this.#root
     for (const field of fields) node = node.grow(field)
-    if (node.shapeId < 0) node.shapeId = id
-    return shape
+    // A log may define the same list twice; the first number is used.
+    node.leaf ??= { id, fields, writeCount: 0, writeFields: undefined }
+    return node.leaf
   }
 }
 

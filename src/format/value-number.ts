@@ -2,7 +2,7 @@
 // order of the tags below; -0 and NaN survive, and every NaN becomes the same bytes. Writers do not check for room: a
 // store past the end of the target is ignored, and the returned position shows that it did not fit.
 
-import { readU16, readU32, writeU32 } from "./integers.ts"
+import { readU16, readU32, writeU16, writeU32 } from "./integers.ts"
 import { type ValueCursor } from "./value-cursor.ts"
 import {
   TAG_BIGINT,
@@ -33,30 +33,39 @@ const bigint64Bytes = new Uint8Array(bigint64.buffer)
 /** Writes a number with its tag. Returns the position behind it. */
 export function writeNumber(target: Buffer, position: number, value: number): number {
   const integer = value | 0
-  if (integer === value && (integer !== 0 || !Object.is(value, -0))) {
-    if (integer >= 0) {
-      if (integer < TAG_INTEGER_END) {
-        target[position] = integer
-        return position + 1
-      }
-      if (integer < 0x10000) {
-        target[position] = TAG_UNSIGNED_16
-        target[position + 1] = integer
-        target[position + 2] = integer >>> 8
-        return position + 3
-      }
-    } else if (integer >= -0x100) {
-      target[position] = TAG_NEGATIVE_8
-      target[position + 1] = -1 - integer
-      return position + 2
-    }
-    target[position] = TAG_INTEGER_32
-    writeU32(target, position + 1, integer)
-    return position + 5
+  if (integer !== value) return writeWideNumber(target, position, value)
+  if (integer <= 0) return writeNotPositive(target, position, value)
+  if (integer < TAG_INTEGER_END) {
+    target[position] = integer
+    return position + 1
   }
-  return writeWideNumber(target, position, value)
+  if (integer < 0x10000) {
+    target[position] = TAG_UNSIGNED_16
+    writeU16(target, position + 1, integer)
+    return position + 3
+  }
+  target[position] = TAG_INTEGER_32
+  writeU32(target, position + 1, integer)
+  return position + 5
 }
 
+function writeNotPositive(target: Buffer, position: number, value: number): number {
+  if (Object.is(value, -0)) return writeWideNumber(target, position, value)
+  if (value === 0) {
+    target[position] = 0
+    return position + 1
+  }
+  if (value >= -0x100) {
+    target[position] = TAG_NEGATIVE_8
+    target[position + 1] = -1 - value
+    return position + 2
+  }
+  target[position] = TAG_INTEGER_32
+  writeU32(target, position + 1, value)
+  return position + 5
+}
+
+/** Whatever is no integer of 32 bits. */
 function writeWideNumber(target: Buffer, position: number, value: number): number {
   if (Math.fround(value) === value) {
     float32[0] = value
@@ -64,23 +73,19 @@ function writeWideNumber(target: Buffer, position: number, value: number): numbe
     writeU32(target, position + 1, float32Words[0] as number)
     return position + 5
   }
-  if (value >= INTEGER_48_MIN && value <= INTEGER_48_MAX) {
-    const high = Math.floor(value / TWO_32)
+  if (Math.floor(value) === value && value >= INTEGER_48_MIN && value <= INTEGER_48_MAX) {
     const low = value >>> 0
-    if (high * TWO_32 + low === value) {
-      target[position] = TAG_INTEGER_48
-      writeU32(target, position + 1, low)
-      target[position + 5] = high
-      target[position + 6] = high >> 8
-      return position + 7
-    }
+    target[position] = TAG_INTEGER_48
+    writeU32(target, position + 1, low)
+    writeU16(target, position + 5, (value - low) / TWO_32)
+    return position + 7
   }
   // A NaN may carry any payload, which no program can see: every one is written as the canonical one.
   float64[0] = value
-  const isNaN = value !== value
+  const isNumber = value === value
   target[position] = TAG_FLOAT_64
-  writeU32(target, position + 1, isNaN ? 0 : (float64Words[0] as number))
-  writeU32(target, position + 5, isNaN ? NAN_HIGH_WORD : (float64Words[1] as number))
+  writeU32(target, position + 1, isNumber ? (float64Words[0] as number) : 0)
+  writeU32(target, position + 5, isNumber ? (float64Words[1] as number) : NAN_HIGH_WORD)
   return position + 9
 }
 

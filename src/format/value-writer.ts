@@ -7,7 +7,9 @@
 
 import { LimitExceeded, ValueRefused } from "../model/errors.ts"
 import { VALUE_DEPTH_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
+import { fieldWriterFor, writeFieldsOf } from "./shape-fields.ts"
 import { type ShapeRegistry } from "./shape-registry.ts"
+import { type ShapeLeaf, type ShapeNode, type WriteFields } from "./shape-tree.ts"
 import { writeBuiltin } from "./value-builtin-writer.ts"
 import { holesEnd, isIndex } from "./value-holes.ts"
 import { writeBigint, writeCount, writeNumber } from "./value-number.ts"
@@ -33,12 +35,13 @@ export const NO_ROOM: Error = new Error("the target is full")
 
 /** Objects that are compared one by one with those met before; with more, a Map finds them. */
 const SCAN_COUNT_MAX = 24
+/** Times a shape is written in a loop before a function is generated for it. */
+const WRITES_BEFORE_FUNCTION = 8
 /** Memory for objects met that is kept from one value to the next. */
 const SEEN_KEPT_MAX = 1_024
 
 type Fields = Record<string, unknown>
 
-const EMPTY = {}
 const { getPrototypeOf, getOwnPropertySymbols, hasOwn } = Object
 
 export class ValueWriter {
@@ -58,8 +61,6 @@ export class ValueWriter {
   /** The way to the value that is being written: one step a container. */
   readonly #steps: (string | number)[] = new Array<string | number>(VALUE_DEPTH_MAX + 2).fill(0)
   readonly #stepKinds: Uint8Array = new Uint8Array(VALUE_DEPTH_MAX + 2)
-  /** Whether objects inherit enumerable properties, so that `for in` shows more than their own. */
-  #isPrototypeDirty = false
 
   constructor(shapes: ShapeRegistry) {
     this.#shapes = shapes
@@ -68,8 +69,6 @@ export class ValueWriter {
   begin(target: Buffer, start: number): void {
     this.#start = start
     this.#stop = Math.min(target.length, start + VALUE_SIZE_MAX)
-    this.#isPrototypeDirty = false
-    for (const _inherited in EMPTY) this.#isPrototypeDirty = true
   }
 
   /** Lets go of the value's objects. */
@@ -164,7 +163,9 @@ export class ValueWriter {
       return this.#writeArray(target, position, object, depth)
     }
     if (prototype === Object.prototype) return this.#writePlain(target, position, object as Fields, depth)
-    if (prototype === null) return this.#writePairs(target, position, object as Fields, depth, TAG_OBJECT_NULL)
+    if (prototype === null) {
+      return this.#writePairs(target, position, object as Fields, depth, Object.keys(object), TAG_OBJECT_NULL)
+    }
     const end = writeBuiltin(this, target, position, object, prototype, depth)
     return end >= 0 ? end : this.#refuseInstance(depth, object)
   }
@@ -191,68 +192,37 @@ export class ValueWriter {
     return -1
   }
 
-  /**
-   * A plain object. Fields are written while the shape tree is walked; where it ends before the object does, nothing
-   * but bytes has happened, and the object is written again in full. Before the first part that is an object itself
-   * the shape is made certain: else each level of nesting could be written twice, and 256 levels 2^256 times.
-   */
   #writePlain(target: Buffer, start: number, object: Fields, depth: number): number {
     this.enter(start, depth)
-    if (this.#isPrototypeDirty) return this.#writeUnwalked(target, start, object, depth)
-    let node = this.#shapes.root
-    let position = start + 2
-    let isCertain = false
-    for (const field in object) {
-      const next = field === node.field ? node.next : node.follow(field)
-      if (next === undefined) return this.#writeUnwalked(target, start, object, depth, isCertain)
-      node = next
-      const value = object[field]
-      if (typeof value === "string") position = writeText(target, position, value)
-      else if (typeof value === "number") position = writeNumber(target, position, value)
-      else if (typeof value === "boolean") target[position++] = value ? TAG_TRUE : TAG_FALSE
-      else {
-        if (!isCertain) {
-          if (!this.#isShaped(object)) return this.#writeUnwalked(target, start, object, depth)
-          isCertain = true
-        }
-        this.#steps[depth] = field
-        this.#stepKinds[depth] = STEP_FIELD
-        position = this.writeValue(target, position, value, depth + 1)
-      }
-    }
-    const id = node.shapeId
-    if (id < 0) return this.#writeUnwalked(target, start, object, depth, isCertain)
-    if (getOwnPropertySymbols(object).length > 0) this.refuseSymbols(depth, object)
-    target[start] = TAG_SHAPED | (id >>> 8)
-    target[start + 1] = id
-    return position
-  }
-
-  #isShaped(object: Fields): boolean {
-    let node = this.#shapes.root
-    for (const field in object) {
-      const next = field === node.field ? node.next : node.follow(field)
-      if (next === undefined) return false
-      node = next
-    }
-    return node.shapeId >= 0
-  }
-
-  /** A plain object whose shape is not in the tree, or cannot be told by walking it. */
-  #writeUnwalked(target: Buffer, start: number, object: Fields, depth: number, wasCertain = false): number {
-    if (wasCertain) this.#refuseChanged(depth)
     const fields = Object.keys(object)
-    const id = this.#shapes.learn(fields)
-    if (id < 0) return this.#writePairs(target, start, object, depth, TAG_OBJECT, fields)
-    this.refuseSymbols(depth, object)
-    target[start] = TAG_SHAPED | (id >>> 8)
-    target[start + 1] = id
-    let position = start + 2
-    for (const field of fields) {
-      this.step(depth, STEP_FIELD, field)
-      position = this.writeValue(target, position, object[field], depth + 1)
+    let node: ShapeNode | undefined = this.#shapes.root
+    for (let index = 0; index < fields.length; index++) {
+      const field = fields[index] as string
+      node = field === node.field ? node.next : node.follow(field)
+      if (node === undefined) break
     }
-    return position
+    const leaf = node?.leaf ?? this.#shapes.learn(fields)
+    if (leaf === undefined) return this.#writePairs(target, start, object, depth, fields, TAG_OBJECT)
+    if (getOwnPropertySymbols(object).length > 0) this.refuseSymbols(depth, object)
+    target[start] = TAG_SHAPED | (leaf.id >>> 8)
+    target[start + 1] = leaf.id
+    const writeFields = leaf.writeFields ?? this.#fieldWriterOf(leaf)
+    return writeFields(target, start + 2, object, depth, this)
+  }
+
+  #fieldWriterOf(leaf: ShapeLeaf): WriteFields {
+    leaf.writeCount++
+    if (leaf.writeCount < WRITES_BEFORE_FUNCTION) return writeFieldsOf(leaf.fields)
+    const writeFields = fieldWriterFor(leaf.fields)
+    leaf.writeFields = writeFields
+    return writeFields
+  }
+
+  /** Writes a part of an object, for the writers of shapes. */
+  writeField(target: Buffer, position: number, value: unknown, depth: number, field: string): number {
+    this.#steps[depth] = field
+    this.#stepKinds[depth] = STEP_FIELD
+    return this.writeValue(target, position, value, depth + 1)
   }
 
   /** An object in full: names and values. */
@@ -261,8 +231,8 @@ export class ValueWriter {
     start: number,
     object: Fields,
     depth: number,
+    fields: readonly string[],
     tag: number,
-    fields: readonly string[] = Object.keys(object),
   ): number {
     this.enter(start, depth)
     this.refuseSymbols(depth, object)
@@ -271,9 +241,7 @@ export class ValueWriter {
     for (const field of fields) {
       if (position > this.#stop) this.overflow(position)
       position = writeText(target, position, field)
-      this.#steps[depth] = field
-      this.#stepKinds[depth] = STEP_FIELD
-      position = this.writeValue(target, position, object[field], depth + 1)
+      position = this.writeField(target, position, object[field], depth, field)
     }
     return position
   }
@@ -316,10 +284,6 @@ export class ValueWriter {
     const name = Object.keys(array).at(-1)
     if (name === undefined || isIndex(name)) return
     this.refuse(depth, "is a named property of an array", "Store an object that holds both", stepText(STEP_FIELD, name))
-  }
-
-  #refuseChanged(depth: number): never {
-    return this.refuse(depth, "was changed while it was read", "Store a copy, or an object without such getters")
   }
 
   #refuseInstance(depth: number, object: object): never {

@@ -9,6 +9,9 @@ export interface Clock {
   wallMs(): number
   /** Milliseconds since an arbitrary start; never goes back; sub-millisecond. */
   monotonicMs(): number
-  /** Calls back once, not earlier than `delayMs` from now. Does not keep the process alive. */
-  after(delayMs: number, callback: () => void): Timer
+  /**
+   * Calls back once, not earlier than `delayMs` from now. Keeps the process alive until then only if `holds` says so:
+   * where somebody waits for what the callback does.
+   */
+  after(delayMs: number, callback: () => void, holds?: boolean): Timer
 }

@@ -3,6 +3,7 @@
 
 import type { Manifest } from "../format/manifest.ts"
 import type { Clock } from "../platform/clock.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import { loadCheckpoint } from "./load-checkpoint.ts"
 import { repairTail } from "./repair-tail.ts"
@@ -81,8 +82,12 @@ async function sizeOf(directory: LogDirectory, segmentCount: number): Promise<nu
   if (segmentCount === 0) return 0
   const { fileSystem, path } = directory
   let size = 0
-  for (const name of await fileSystem.list(path)) {
-    if (name.startsWith("wal-")) size += (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+  try {
+    for (const name of await fileSystem.list(path)) {
+      if (name.startsWith("wal-")) size += (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+    }
+  } catch (error) {
+    throw storageFailed("list", path, error)
   }
   return size
 }

@@ -46,7 +46,7 @@ export class Writer {
     durability: Durability,
     signal: AbortSignal | undefined,
   ): Promise<Receipt> {
-    const { commit, admission, shards } = this.#engine
+    const { intake: commit, admission, shards } = this.#engine
     if (commit === undefined || !commit.hasRoom || admission.count > 0 || this.#isWriting || entry.id === 0) {
       return this.write([{ kind: KIND_PUT, entry, key, value, encoded: undefined }], durability, signal)
     }

@@ -80,7 +80,12 @@ export class CommitStream implements ChangeStream {
   async #next(): Promise<IteratorResult<Commit, undefined>> {
     if (!this.#isStarted) {
       this.#isStarted = true
-      this.#iteration.start()
+      try {
+        this.#iteration.start()
+      } catch (error) {
+        this.#iteration.close()
+        throw error
+      }
     }
     return this.#iteration.next()
   }

@@ -255,12 +255,13 @@ export abstract class Subscription implements Receiver {
     return batch
   }
 
-  /** Keeps a live batch for after the read, within bounds. */
+  /** Keeps a live batch for after the read, within bounds: of bytes alone if it will not have to queue then. */
   #keep(batch: Batch): void {
     const isEmpty = this.#kept.length === 0
     const count = this.#keptCount + batch.commits.length
     const size = this.#keptSize + batch.size
-    if (!isEmpty && (count > this.bufferCommits || size > HELD_SIZE_MAX)) {
+    const countMax = this.isImmediate ? Number.POSITIVE_INFINITY : this.bufferCommits
+    if (!isEmpty && (count > countMax || size > HELD_SIZE_MAX)) {
       probe("a subscription that listens while it reads has too much to keep")
       this.#leave()
       return

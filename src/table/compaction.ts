@@ -7,7 +7,8 @@
 import { recordSize } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
 import { mixHash, type HashIndex } from "./hash-index.ts"
-import { byteOf, chunkOf, wordOf, type Slabs } from "./slabs.ts"
+import { chunkOf, wordOf, type Slabs } from "./slabs.ts"
+import { copyWords } from "./word-copy.ts"
 
 /** Chunks compared in one step before the sparsest is taken. */
 const CHUNK_SCAN_MAX = 256
@@ -15,11 +16,15 @@ const CHUNK_SCAN_MAX = 256
 const SLOT_SCAN_SHARE = 8
 /** Index segments looked at in one step. */
 const SEGMENT_SCAN_MAX = 64
+/** Records whose index slots are fetched at the same time. */
+const LOOKAHEAD_COUNT = 16
 
 export class Compaction {
   readonly #index: HashIndex
   readonly #slabs: Slabs
   readonly #deadShare: number
+  readonly #addresses = new Uint32Array(LOOKAHEAD_COUNT)
+  readonly #homeEntries = new Uint32Array(LOOKAHEAD_COUNT)
   #movedRecords = 0
   /** Next chunk to look at. */
   #chunk = 0
@@ -40,19 +45,17 @@ export class Compaction {
     return this.#movedRecords
   }
 
-  /** At most `recordCountMax` records. Returns whether there is more to do. */
+  /** Moves at most `recordCountMax` records, or the entries of a few index segments. Returns whether there is more. */
   step(recordCountMax: number): boolean {
+    if (this.#slabs.emptied < 0 && this.#position < 0) this.#chooseChunk()
     if (this.#slabs.emptied >= 0) {
       this.#moveRecords(recordCountMax)
       return true
     }
-    if (this.#position < 0) {
-      this.#chooseChunk()
-      return true
-    }
-    return this.#tidyIndex(recordCountMax)
+    return this.#position < 0 || this.#tidyIndex(recordCountMax)
   }
 
+  /** Begins anew, after the table was cleared. */
   reset(): void {
     this.#chunk = 0
     this.#seenCount = 0
@@ -84,37 +87,51 @@ export class Compaction {
     const chunk = slabs.emptied
     const end = slabs.carvedCount(chunk)
     const last = Math.min(end, this.#slot + recordCountMax * SLOT_SCAN_SHARE)
-    let moved = 0
+    let left = recordCountMax
+    while (left > 0 && this.#slot < last && slabs.emptied === chunk) {
+      const count = this.#collect(chunk, last, Math.min(left, LOOKAHEAD_COUNT))
+      for (let i = 0; i < count; i++) this.#moveRecord(this.#addresses[i] as number)
+      left -= count
+    }
+    this.#movedRecords += recordCountMax - left
+    invariant(slabs.emptied !== chunk || this.#slot < end, "a chunk whose records are all moved is dropped")
+  }
+
+  /** The next records of the chunk, at most so many, with their index slots on the way to the processor. */
+  #collect(chunk: number, last: number, countMax: number): number {
+    const slabs = this.#slabs
+    let count = 0
     let slot = this.#slot
-    for (; slot < last && moved < recordCountMax && slabs.emptied === chunk; slot++) {
+    for (; slot < last && count < countMax; slot++) {
       const address = slabs.slotAt(chunk, slot)
       if (slabs.isFree(address)) continue
-      this.#moveRecord(address)
-      moved++
+      const hash = (slabs.chunkWords[chunk] as Uint32Array)[wordOf(address)] as number
+      this.#homeEntries[count] = this.#index.homeEntry(mixHash(hash))
+      this.#addresses[count] = address
+      count++
     }
     this.#slot = slot
-    this.#movedRecords += moved
-    invariant(slabs.emptied !== chunk || slot < end, "a chunk whose records are all moved is dropped")
+    return count
   }
 
   #moveRecord(address: number): void {
     const slabs = this.#slabs
-    const bytes = slabs.chunkBytes[chunkOf(address)] as Buffer
     const words = slabs.chunkWords[chunkOf(address)] as Uint32Array
     const at = wordOf(address)
-    const hash = words[at] as number
     const size = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
     const target = slabs.allocate(size)
-    bytes.copy(slabs.chunkBytes[chunkOf(target)] as Buffer, byteOf(target), byteOf(address), byteOf(address) + size)
-    this.#index.move(mixHash(hash), address, target)
+    copyWords(words, at, slabs.chunkWords[chunkOf(target)] as Uint32Array, wordOf(target), size >>> 2)
+    this.#index.move(mixHash(words[at] as number), address, target)
     slabs.release(address)
   }
 
   #tidyIndex(entryCountMax: number): boolean {
     const index = this.#index
-    const segmentCount = Math.max(1, Math.min(SEGMENT_SCAN_MAX, entryCountMax >>> 8))
-    for (let i = 0; i < segmentCount && this.#position < index.directory.length; i++)
+    const movedBefore = index.movedCount
+    for (let i = 0; i < SEGMENT_SCAN_MAX && this.#position < index.directory.length; i++) {
       this.#position = index.tidy(this.#position)
+      if (index.movedCount - movedBefore >= entryCountMax) return true
+    }
     if (this.#position < index.directory.length) return true
     this.#position = -1
     return false

@@ -59,6 +59,7 @@ export class HashIndex {
   #count = 0
   #segmentCount = 1
   #slotCount = SLOT_COUNT_MIN
+  #movedCount = 0
   #movedMax = 0
   #probeMax = 0
 
@@ -78,6 +79,11 @@ export class HashIndex {
   /** Bytes of all segments and the directory. */
   get byteSize(): number {
     return this.#slotCount * 8 + this.#segmentCount * ENTRIES * 4 + this.directory.length * 9
+  }
+
+  /** Entries moved to other segments so far, by growing, splitting and tidying. */
+  get movedCount(): number {
+    return this.#movedCount
   }
 
   /** The most entries that one operation ever moved. */
@@ -138,6 +144,13 @@ export class HashIndex {
     segment[word + 1] = 0
     segment[COUNT] = (segment[COUNT] as number) - 1
     this.#count--
+  }
+
+  /** The entry in the home slot of a mixed hash, whichever it is: to have the slot fetched ahead of its use. */
+  homeEntry(mixed: number): number {
+    const position = this.positionOf(mixed)
+    const segment = this.directory[position] as Uint32Array
+    return segment[homeOf(segment, this.depths[position] as number, mixed) + 1] as number
   }
 
   /** Lets the entry with this mixed hash and address have another address. */
@@ -247,7 +260,7 @@ export class HashIndex {
       size = nextSlotCount(size)
       target = allocateSegment(size, depth)
     }
-    this.#movedMax = Math.max(this.#movedMax, count)
+    this.#accountMoved(count)
     this.#slotCount -= (upper.length - ENTRIES) >>> 1
     this.#segmentCount--
     this.#replace(start, span * 2, target)
@@ -261,7 +274,7 @@ export class HashIndex {
       size = nextSlotCount(size)
       target = allocateSegment(size, depth)
     }
-    this.#movedMax = Math.max(this.#movedMax, target[COUNT] as number)
+    this.#accountMoved(target[COUNT] as number)
     return target
   }
 
@@ -269,6 +282,11 @@ export class HashIndex {
   #replace(start: number, span: number, segment: Uint32Array): void {
     this.#slotCount += (segment.length - (this.directory[start] as Uint32Array).length) >> 1
     this.#put(start, span, segment)
+  }
+
+  #accountMoved(count: number): void {
+    this.#movedCount += count
+    this.#movedMax = Math.max(this.#movedMax, count)
   }
 
   #put(start: number, span: number, segment: Uint32Array): void {

@@ -11,11 +11,10 @@ import { Compaction } from "./compaction.ts"
 import { HashIndex, homeOf, mixHash } from "./hash-index.ts"
 import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
 import { TableCursor } from "./table-cursor.ts"
+import { copyWords } from "./word-copy.ts"
 
 /** How many records are looked at before the first of them is applied: enough to hide the cache misses of each other. */
 const LOOKAHEAD_COUNT = 16
-/** Records up to this many 32-bit words are copied word by word; longer ones pay for a native call. */
-const WORD_COPY_MAX = 128
 /** Share of a chunk's slots that must be empty before compaction touches it. */
 const DEAD_SHARE_DEFAULT = 0.25
 
@@ -146,6 +145,16 @@ export class Table {
       while (i < size && target[keyStart + i] === bytes[start + i]) i++
       if (i === size) return entry - 1
     }
+  }
+
+  /** The same for a key in 32-bit words from `at` on, four bytes each, as records and hashAsciiKey have it. */
+  findWords(hash: number, words: Uint32Array, at: number, keySize: number): number {
+    const index = this.index
+    const mixed = mixHash(hash)
+    const position = (mixed >>> 1) >>> index.shift
+    const segment = index.directory[position] as Uint32Array
+    const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at, keySize)
+    return search < 0 ? -1 : (segment[search + 1] as number) - 1
   }
 
   // Reading a record that was found. Addresses hold until the next change or compaction step.
@@ -285,18 +294,15 @@ export class Table {
       const before = recordSize(keySize, target[wordOf(address) + 1] as number)
       this.#liveBytes += size - before
       if (before !== size && !slabs.fits(address, size)) {
-        slabs.release(address)
+        const previous = address
         address = slabs.allocate(size)
         segment[search + 1] = address + 1
+        slabs.release(previous)
       }
     }
     const target = slabs.chunkWords[chunkOf(address)] as Uint32Array
     const to = wordOf(address)
-    const wordCount = size >>> 2
-    if (wordCount <= WORD_COPY_MAX) for (let i = 4; i < wordCount; i++) target[to + i] = words[at + i] as number
-    else target.set(words.subarray(at, at + wordCount), to)
-    target[to] = hash
-    target[to + 1] = valueSize
+    copyWords(words, at, target, to, size >>> 2)
     target[to + 2] = keySize | (lsnHigh << 16)
     target[to + 3] = lsnLow
   }

@@ -4,6 +4,7 @@
 // A failed write or sync poisons the log: no later append succeeds, whatever the disk says then. Failing to prepare the
 // next segment does not: nothing was written, the append did not happen, and it may be tried again.
 
+import { segmentFile } from "../format/file-names.ts"
 import { FRAME_HEADER_SIZE, frameSize } from "../format/frame.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { Fenced, LogUnavailable } from "../model/errors.ts"
@@ -11,6 +12,7 @@ import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { markFrame } from "./log-directory.ts"
 import type { LogDirectory, LogEnd, SegmentExtent } from "./log-directory.ts"
 import { readLog } from "./log-reader.ts"
@@ -160,7 +162,7 @@ export class FileLog implements Log {
       if (isPinned) probe("a segment is retired while it is read")
       bytes += await this.#files.retire(extent.segment, !isPinned, this.#options.segmentSize)
     }
-    await this.#directory.fileSystem.syncDirectory(this.#directory.path)
+    await this.#syncDirectory()
     return bytes
   }
 
@@ -168,15 +170,17 @@ export class FileLog implements Log {
     if (this.#isClosed) return
     this.#isClosed = true
     const next = await this.#next?.catch(() => undefined)
-    await next?.handle.close()
     try {
+      await next?.handle.close()
       if (this.#failure === undefined) {
         await this.#writer.seal(this.#options.clock.wallMs(), this.#tail)
         this.#noteEnd()
         await this.#writer.trim()
         if (next !== undefined) await this.#files.retire(next.segment, true, this.#options.segmentSize)
-        await this.#directory.fileSystem.syncDirectory(this.#directory.path)
+        await this.#syncDirectory()
       }
+    } catch (error) {
+      throw storageFailed("close", segmentFile(this.#writer.segment), error)
     } finally {
       await this.#writer.close()
     }
@@ -185,6 +189,11 @@ export class FileLog implements Log {
   /** Ends this owner's epoch without touching the files, as a newer owner does. Waits for nothing. */
   fence(): void {
     this.#failure ??= new Fenced(this.#tail.epoch)
+  }
+
+  async #syncDirectory(): Promise<void> {
+    const { fileSystem, path } = this.#directory
+    await fileSystem.syncDirectory(path).catch((error: unknown) => Promise.reject(storageFailed("sync", path, error)))
   }
 
   async #rotate(payloadSize: number): Promise<void> {

@@ -186,7 +186,7 @@ export class GroupCommit {
     }
     this.#isScheduled = true
     if (this.#triggers.delayMs === 0) queueMicrotask(this.#onTurnEnd)
-    else this.#delayTimer = this.#clock.after(this.#triggers.delayMs, this.#onTurnEnd)
+    else this.#delayTimer = this.#clock.after(this.#triggers.delayMs, this.#onTurnEnd, true)
   }
 
   /** Whether a trigger by size says that the batch should go. */

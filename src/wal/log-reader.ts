@@ -30,13 +30,16 @@ export async function* readLog(
     if (position + 1 < start.lsn) throw new CursorExpired(position, start.lsn)
     const extent = extents.find((candidate) => candidate.lastLsn > position)
     if (extent === undefined) return
+    // As far as the writer has told by now. What it appends meanwhile is read in another round: the reader's window may
+    // hold what stood there before.
+    const { endOffset, lastLsn } = extent
     pins.set(extent.segment, (pins.get(extent.segment) ?? 0) + 1)
     try {
-      for await (const frame of readSegment(directory, extent, position, to)) {
+      for await (const frame of readSegment(directory, extent, endOffset, position, to)) {
         position = frame.lastLsn
         yield frame
       }
-      position = Math.max(position, Math.min(extent.lastLsn, to))
+      position = Math.max(position, Math.min(lastLsn, to))
     } finally {
       const count = (pins.get(extent.segment) ?? 1) - 1
       if (count === 0) pins.delete(extent.segment)
@@ -48,6 +51,7 @@ export async function* readLog(
 async function* readSegment(
   directory: LogDirectory,
   extent: SegmentExtent,
+  endOffset: number,
   after: number,
   to: number,
 ): AsyncGenerator<LogFrame, undefined> {
@@ -60,8 +64,8 @@ async function* readSegment(
     epoch: 0,
   })
   try {
-    while (reader.offset < extent.endOffset) {
-      const frame = await reader.next(extent.endOffset)
+    while (reader.offset < endOffset) {
+      const frame = await reader.next(endOffset)
       if (frame === undefined) {
         throw new Corruption(segmentFile(extent.segment), reader.offset, after, `no valid frame (${reader.stop})`)
       }

@@ -32,16 +32,21 @@ export class SegmentFiles {
     this.#directory = directory
   }
 
-  /** Finds the spares that an earlier owner left. Removes those that do not fit. */
+  /** Finds the spares that an earlier owner left. Removes those that do not fit. Fails with: StorageFailed. */
   async adopt(segmentSize: number): Promise<void> {
     const { fileSystem, path } = this.#directory
-    for (const name of await fileSystem.list(path)) {
-      const meaning = meaningOf(name)
-      if (meaning?.kind !== "spare") continue
-      this.#spareNext = Math.max(this.#spareNext, meaning.number + 1)
-      const stat = await fileSystem.stat(this.#path(name))
-      if (stat?.size === segmentSize && this.#spares.length < SPARE_SEGMENT_COUNT_MAX) this.#spares.push(meaning.number)
-      else await fileSystem.unlink(this.#path(name))
+    try {
+      for (const name of await fileSystem.list(path)) {
+        const meaning = meaningOf(name)
+        if (meaning?.kind !== "spare") continue
+        this.#spareNext = Math.max(this.#spareNext, meaning.number + 1)
+        const stat = await fileSystem.stat(this.#path(name))
+        const fits = stat?.size === segmentSize && this.#spares.length < SPARE_SEGMENT_COUNT_MAX
+        if (fits) this.#spares.push(meaning.number)
+        else await fileSystem.unlink(this.#path(name))
+      }
+    } catch (error) {
+      throw storageFailed("list", path, error)
     }
   }
 

@@ -153,7 +153,11 @@ export class SegmentReader {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close()
+    try {
+      await this.#handle.close()
+    } catch (error) {
+      throw storageFailed("close", this.file, error)
+    }
   }
 
   #stopAt(reason: StopReason): undefined {
@@ -162,11 +166,13 @@ export class SegmentReader {
   }
 
   #follows(header: FrameHeader): boolean {
-    if (this.#previousChecksum !== undefined && header.previousChecksum !== this.#previousChecksum) return false
+    const knowsPrevious = this.#previousChecksum !== undefined
+    if (knowsPrevious && header.previousChecksum !== this.#previousChecksum) return false
     if (header.kind === FRAME_EPOCH) {
       return header.epoch > this.#epoch && (this.#lastLsn === undefined || header.firstLsn > this.#lastLsn)
     }
-    if (header.epoch !== this.#epoch && this.#lastLsn !== undefined) return false
+    // Behind a truncation the epoch began in a segment that is gone.
+    if (knowsPrevious && header.epoch !== this.#epoch) return false
     if (header.kind === FRAME_SEAL ? header.commitCount !== 0 : header.commitCount === 0) return false
     return this.#lastLsn === undefined || header.firstLsn === this.#lastLsn + 1
   }

@@ -5,9 +5,11 @@
 
 import { FRAME_COMMITS, FRAME_EPOCH, FRAME_HEADER_SIZE, FRAME_SEAL, frameSize, sealFrame } from "../format/frame.ts"
 import type { FramePlace } from "../format/frame.ts"
+import { segmentFile } from "../format/file-names.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { invariant } from "../model/invariant.ts"
 import type { FileHandle } from "../platform/file-system.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { writeFully } from "../platform/transfer.ts"
 import type { FrameDraft } from "./log.ts"
 import type { LogDirectory } from "./log-directory.ts"
@@ -101,7 +103,11 @@ export class SegmentWriter {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close()
+    try {
+      await this.#handle.close()
+    } catch (error) {
+      throw storageFailed("close", segmentFile(this.segment), error)
+    }
   }
 
   async #appendMark(

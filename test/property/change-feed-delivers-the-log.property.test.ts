@@ -67,7 +67,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       isObserver: fc.boolean(),
     }),
   },
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant("read" as const), who: fc.nat(7), count: fc.integer({ min: 1, max: 5 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ kind: fc.constant("read" as const), who: fc.nat(7), count: fc.integer({ min: 1, max: 5 }) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("resume" as const), who: fc.nat(7) }) },
 )
 
@@ -133,7 +136,7 @@ class Schedule {
   async drain(): Promise<void> {
     await this.writing
     await this.scene.sync()
-    for (let progress = -1; progress !== this.#gotCount(); ) {
+    for (let progress = -1; progress !== this.#gotCount();) {
       progress = this.#gotCount()
       for (const subscriber of this.subscribers) this.#read(subscriber, 64 - subscriber.waiting)
       await quiet(this.scene.feed)
@@ -214,7 +217,12 @@ test("every subscriber gets exactly the durable commits after its start that mat
         expect(got).toEqual(expectedOf(scene, after, wanted))
       }
       scene.feed.end()
-      expect(scene.feed.metrics()).toMatchObject({ subscriptions: 0, liveSubscriptions: 0, failures: 0, observerErrors: 0 })
+      expect(scene.feed.metrics()).toMatchObject({
+        subscriptions: 0,
+        liveSubscriptions: 0,
+        failures: 0,
+        observerErrors: 0,
+      })
       await quiet(scene.feed)
       expect(scene.feed.metrics().logReads).toBe(0)
     }),

@@ -15,8 +15,8 @@ export const nodeClock: Clock = {
     return performance.now()
   },
 
-  after(delayMs: number, callback: () => void): Timer {
-    return new NodeTimer(performance.now() + delayMs, callback)
+  after(delayMs: number, callback: () => void, holds = false): Timer {
+    return new NodeTimer(performance.now() + delayMs, callback, holds)
   },
 }
 
@@ -24,12 +24,14 @@ class NodeTimer implements Timer {
   // Constant after construction.
   readonly #dueMs: number
   readonly #callback: () => void
+  readonly #holds: boolean
 
   #timeout: NodeJS.Timeout
 
-  constructor(dueMs: number, callback: () => void) {
+  constructor(dueMs: number, callback: () => void, holds: boolean) {
     this.#dueMs = dueMs
     this.#callback = callback
+    this.#holds = holds
     this.#timeout = this.#arm()
   }
 
@@ -38,8 +40,9 @@ class NodeTimer implements Timer {
   }
 
   #arm(): NodeJS.Timeout {
-    const delayMs = Math.min(Math.ceil(this.#dueMs - performance.now()), DELAY_MS_MAX)
-    return setTimeout(() => this.#wake(), delayMs).unref()
+    const delayMs = Math.min(Math.max(1, Math.ceil(this.#dueMs - performance.now())), DELAY_MS_MAX)
+    const timeout = setTimeout(() => this.#wake(), delayMs)
+    return this.#holds ? timeout : timeout.unref()
   }
 
   #wake(): void {

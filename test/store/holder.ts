@@ -1,0 +1,9 @@
+// A process that opens a store, puts one value, says so, and holds on until it is killed.
+
+import { open } from "../../src/index.ts"
+
+const store = await open(process.argv[2] as string)
+await store.table("t").put("k", "held")
+process.send?.("open")
+// Bounded: a holder that nobody kills ends by itself.
+setTimeout(() => process.exit(1), 60_000)
