@@ -61,6 +61,8 @@ export interface EngineContext {
   disconnectLog(cause: unknown): void
   /** The disk failed the log: nothing that was not durable counts, so no shard may be read until it is built anew. */
   noteLogFailure(durableLsn: Lsn, reason: unknown): void
+  /** The log could not be flushed or sealed while the store was closed. */
+  noteUnflushed(reason: unknown): void
   noteReadOnly(reason: OrreryError): void
   /** Makes the new start of the log durable. */
   saveLogStart(segment: number, lsn: number): Promise<void>

@@ -72,6 +72,7 @@ export class Engine implements EngineContext {
   #status: StoreStatus = { state: "opening", reason: undefined }
   #tree: SupervisionTree | undefined
   #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
+  #unflushed: unknown
   #givenUp: Escalated | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
   #onStatus: (status: StoreStatus) => void = () => undefined
@@ -97,12 +98,16 @@ export class Engine implements EngineContext {
     void tree.ended.then((reason) => this.#onEnded(reason))
   }
 
-  /** Flushes, seals, stops every actor. Calling it twice is allowed. */
+  /**
+   * Flushes, seals, stops every actor. Calling it twice is allowed. Fails with what kept the log from being flushed and
+   * sealed; everything has stopped all the same.
+   */
   async stop(): Promise<void> {
     this.refuseWrites()
     if (this.#tree === undefined) return this.#onEnded(undefined)
     await this.#tree.stop()
     await this.#ended.promise
+    if (this.#unflushed !== undefined) throw this.#unflushed
   }
 
   /** From now on new writes fail; those that wait in line are still let in. */
@@ -204,6 +209,10 @@ export class Engine implements EngineContext {
     this.disconnectLog(reason)
     this.log = undefined
     for (const shard of this.shards) shard.tables = undefined
+  }
+
+  noteUnflushed(reason: unknown): void {
+    this.#unflushed = reason
   }
 
   noteReadOnly(reason: OrreryError): void {

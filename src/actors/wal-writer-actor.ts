@@ -4,7 +4,7 @@
 // the disk (what it holds is unknown or rejected, and nothing of it is trusted again). Where the disk is full it stays,
 // without a log, and tries again: the store reads on meanwhile.
 
-import { CommitUnknown, LogUnavailable, StorageFailed, WriteRejected } from "../model/errors.ts"
+import { LogUnavailable, StorageFailed } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
@@ -57,17 +57,14 @@ export class WalWriterActor extends Actor<never> {
     this.#engine.disconnectLog(crash?.cause)
     if (commit !== undefined && !commit.hasFailed) {
       await commit.flush().catch((error: unknown) => {
-        // The writers were told; the log is read anew.
-        invariant(
-          error instanceof CommitUnknown || error instanceof WriteRejected,
-          "I2: a write has one of three outcomes",
-        )
+        // The writers were told. After a kill the log is read anew; whoever closes the store has to know.
+        if (crash === undefined) this.#engine.noteUnflushed(error)
       })
       await commit.whenIdle()
       commit.abandon(crash?.cause ?? new LogUnavailable("it is closed"))
     }
     await commit?.whenIdle()
-    await log?.close()
+    await log?.close().catch((error: unknown) => this.#engine.noteUnflushed(error))
   }
 
   async #begin(): Promise<void> {

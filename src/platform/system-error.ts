@@ -14,3 +14,8 @@ export function storageFailed(operation: string, file: string, error: unknown): 
   if (error instanceof OrreryError) return error
   return new StorageFailed(operation, file, systemCodeOf(error), error)
 }
+
+/** The error as users may meet it: what the operating system failed with is wrapped, everything else passes. */
+export function typedError(operation: string, file: string, error: unknown): unknown {
+  return systemCodeOf(error) === "UNKNOWN" ? error : storageFailed(operation, file, error)
+}

@@ -34,6 +34,18 @@ export interface ScanResult {
   readonly frameCount: number
   readonly sizeBytes: number
   readonly stop: ScanStop
+  /** What was read at the end of the log, and may so far be in memory only. Undefined for a log without frames. */
+  readonly unproven: UnprovenRange | undefined
+}
+
+/**
+ * Bytes that nothing behind them says to be durable. They may come from the page cache of a machine whose disk refused
+ * them: after a failed sync the kernel keeps such pages and calls them clean, also for the next process.
+ */
+export interface UnprovenRange {
+  readonly segment: number
+  readonly start: number
+  readonly end: number
 }
 
 /** `untrusted`: the frame looks whole, but its sync failed, so what was read may be memory that never reaches the disk. */
@@ -57,6 +69,9 @@ interface ScanState {
   checksum: number | undefined
   frameCount: number
   sizeBytes: number
+  /** Frames of the present segment that no later frame has vouched for. */
+  unproven: { readonly offset: number; readonly lastLsn: number }[]
+  range: UnprovenRange | undefined
 }
 
 interface SegmentScan {
@@ -86,6 +101,8 @@ export async function scanLog(
     checksum: start.firstLsn === 1 ? 0 : undefined,
     frameCount: 0,
     sizeBytes: 0,
+    unproven: [],
+    range: undefined,
   }
   let tail: TailToRepair | undefined
   let nextSegment = start.segments[0] ?? 1
@@ -116,6 +133,7 @@ export async function scanLog(
     frameCount: state.frameCount,
     sizeBytes: state.sizeBytes,
     stop,
+    unproven: state.range,
   }
 }
 
@@ -135,6 +153,7 @@ async function scanSegment(
   })
   let extent: SegmentExtent | undefined
   let frameCount = 0
+  state.unproven = []
   try {
     for (;;) {
       const offset = reader.offset
@@ -151,6 +170,8 @@ async function scanSegment(
       if (header.kind === FRAME_SEAL) {
         refuseWrongSeal(file, offset, header, frameCount, state.lastLsn)
         if (extent !== undefined) extent.endOffset = reader.offset
+        // A seal is written behind a sync of everything before it: only the seal itself is in doubt.
+        state.range = { segment, start: offset, end: reader.offset }
         state.sizeBytes += reader.offset
         onBytes(state.sizeBytes)
         return { frameCount, offset: reader.offset, fileSize: reader.size, isSealed: true, stop: "end" }
@@ -166,6 +187,9 @@ async function scanSegment(
       extent.lastLsn = state.lastLsn
       extent.endOffset = reader.offset
       markFrame(extent, header.firstLsn, offset)
+      while ((state.unproven[0]?.lastLsn ?? Infinity) <= header.durableLsn) state.unproven.shift()
+      state.unproven.push({ offset, lastLsn: state.lastLsn })
+      state.range = { segment, start: state.unproven[0]?.offset ?? offset, end: reader.offset }
       if ((state.frameCount & 63) === 0) onBytes(state.sizeBytes + reader.offset)
     }
     const { stop, offset } = reader

@@ -110,7 +110,7 @@ export class SimulatedFile implements FileHandle {
     if (count === 0 && wanted > 0) throw systemError("ENOSPC", name, this.#path)
     if (count === 0) return { result: 0, changes: [] }
     // A copy: a Buffer's own slice would be a view of memory that the caller uses again.
-    const bytes = Uint8Array.from(source.subarray(0, count))
+    const bytes = new Uint8Array(source.subarray(0, count))
     const end = position + count
     const changes: Change[] = []
     // The size first: after a crash a file may be longer than what reached it, never the other way round.

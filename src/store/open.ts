@@ -5,6 +5,7 @@ import { replaceManifest } from "../checkpoint/manifest-file.ts"
 import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import type { Platform } from "../platform/platform.ts"
+import { typedError } from "../platform/system-error.ts"
 import { settingsFrom } from "./options.ts"
 import type { OpenOptions, Settings } from "./options.ts"
 import { takeDirectory } from "./store-directory.ts"
@@ -38,9 +39,9 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
     await engine.start()
     settings.signal?.throwIfAborted()
   } catch (error) {
-    await engine.stop()
-    await owned.lock.release()
-    throw error
+    await engine.stop().catch(() => undefined)
+    await owned.lock.release().catch(() => undefined)
+    throw typedError("open", path, error)
   }
   return new Store(path, engine, owned.lock, settings.durability)
 }

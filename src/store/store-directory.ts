@@ -12,7 +12,7 @@ import { CannotOpen, Corruption, NotAStore, OrreryError, StoreLocked, Unsupporte
 import { probe } from "../model/invariant.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
-import { systemCodeOf } from "../platform/system-error.ts"
+import { systemCodeOf, typedError } from "../platform/system-error.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 
@@ -43,8 +43,8 @@ export async function takeDirectory(
     await examine(platform, path)
     return { lock, ...(await loadOrMake(platform, path, create, segmentBytes)) }
   } catch (error) {
-    await lock.release()
-    throw error
+    await lock.release().catch(() => undefined)
+    throw typedError("open", path, error)
   }
 }
 

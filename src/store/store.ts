@@ -7,6 +7,7 @@ import type { Durability } from "../model/durability.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
+import { typedError } from "../platform/system-error.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
@@ -196,8 +197,10 @@ export class Store {
       // Writes that wait in line were accepted: they go first.
       if (state === "open" || state === "recovering") await this.#drain()
       await this.#engine.stop()
-    } finally {
       await this.#lock.release()
+    } catch (error) {
+      await this.#lock.release().catch(() => undefined)
+      throw typedError("close", this.path, error)
     }
   }
 

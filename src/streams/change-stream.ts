@@ -57,7 +57,6 @@ export class CommitStream implements ChangeStream {
         return this
       },
     }
-    for (const key of INTEROP_KEYS) Object.defineProperty(this, key, { value: () => this.observable() })
   }
 
   get position(): Lsn {
@@ -89,4 +88,13 @@ export class CommitStream implements ChangeStream {
     }
     return this.#iteration.next()
   }
+}
+
+// What makes `from(stream)` of RxJS, and of libraries like it, observe instead of iterate.
+for (const key of INTEROP_KEYS) {
+  Object.defineProperty(CommitStream.prototype, key, {
+    value(this: CommitStream): Observable<Commit> {
+      return this.observable()
+    },
+  })
 }

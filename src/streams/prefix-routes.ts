@@ -118,7 +118,7 @@ function isPrefix(
     if (words[start + index] !== route.words[index]) return false
   }
   if (tailMask === 0) return true
-  return (((words[start + wholeCount] as number) & tailMask) >>> 0) === route.words[wholeCount]
+  return ((words[start + wholeCount] as number) & tailMask) >>> 0 === route.words[wholeCount]
 }
 
 function without<Target>(

@@ -148,6 +148,7 @@ export abstract class Subscription implements Receiver {
     } else {
       probe("a slow subscriber goes back to the log")
       this.host.counters.overflows++
+      this.#isNear = false
       this.#leave()
       this.drop()
       this.#handedLsn = this.takenLsn()

@@ -235,11 +235,15 @@ export class Slabs {
     return this.#table[(chunk << 3) + LIVE] as number
   }
 
+  /** Bytes of each slot of the chunk. */
+  slotSizeIn(chunk: number): number {
+    const sizeClass = this.#table[(chunk << 3) + CLASS] as number
+    return sizeClass === CLASS_LARGE ? (this.#table[(chunk << 3) + SIZE] as number) : slotSizeOf(sizeClass)
+  }
+
   /** Address of a slot of a chunk, by its position among the slots. */
   slotAt(chunk: number, slot: number): number {
-    const sizeClass = this.#table[(chunk << 3) + CLASS] as number
-    const unit = sizeClass === CLASS_LARGE ? 0 : slot * (slotSizeOf(sizeClass) >>> 3)
-    return ((chunk << UNIT_BITS) | unit) >>> 0
+    return ((chunk << UNIT_BITS) | (slot * (this.slotSizeIn(chunk) >>> 3))) >>> 0
   }
 
   /** Whether a slot that was handed out once holds no record now. */
@@ -312,6 +316,8 @@ export class Slabs {
   }
 
   #takeNumber(size: number): number {
+    // Not zeroed: nothing is read from a slot before a record was written to it. First, because it may fail.
+    const bytes = Buffer.allocUnsafeSlow(size)
     let chunk = this.#unused
     if (chunk >= 0) this.#unused = this.#table[(chunk << 3) + NEXT] as number
     else {
@@ -331,8 +337,6 @@ export class Slabs {
       this.chunkBytes.push(noBytes)
       this.chunkWords.push(noWords)
     }
-    // Not zeroed: nothing is read from a slot before a record was written to it.
-    const bytes = Buffer.allocUnsafeSlow(size)
     this.chunkBytes[chunk] = bytes
     this.chunkWords[chunk] = new Uint32Array(bytes.buffer, bytes.byteOffset, size >>> 2)
     const at = chunk << 3
@@ -348,9 +352,7 @@ export class Slabs {
     const at = chunk << 3
     const table = this.#table
     const size = table[at + SIZE] as number
-    const sizeClass = table[at + CLASS] as number
-    const slotSize = sizeClass === CLASS_LARGE ? size : slotSizeOf(sizeClass)
-    this.#carvedBytes -= (table[at + CARVED] as number) * slotSize
+    this.#carvedBytes -= (table[at + CARVED] as number) * this.slotSizeIn(chunk)
     this.#allocatedBytes -= size
     this.#returnedBytes += size
     this.#chunkCount--

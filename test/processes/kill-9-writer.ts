@@ -1,0 +1,39 @@
+// The victim: writes numbered records, a few dozen in flight, batches and large values among them, and tells its parent
+// what was acknowledged. Runs until it is killed, or for a minute.
+
+import { open } from "../../src/index.ts"
+import type { Durability } from "../../src/index.ts"
+
+const [path, startText, level] = process.argv.slice(2) as [string, string, Durability]
+const start = Number(startText)
+const store = await open(path, { segmentBytes: 256 * 1024, durability: level })
+const table = store.table<{ n: number; pad: string }>("numbers")
+const pairs = store.table<number>("pairs")
+const FLYING = 48
+const endMs = Date.now() + 60_000
+
+let next = start
+let acknowledged: number[] = []
+const tell = (): void => {
+  if (acknowledged.length > 0) process.send?.(acknowledged)
+  acknowledged = []
+}
+
+async function writer(): Promise<void> {
+  while (Date.now() < endMs) {
+    const n = next++
+    if (n % 10 === 0) {
+      await store.batch((batch) => {
+        batch.put(table, String(n), { n, pad: "batch" })
+        batch.put(pairs, `${n}/left`, n)
+        batch.put(pairs, `${n}/right`, n)
+      })
+    } else await table.put(String(n), { n, pad: "x".repeat(n % 97 === 0 ? 40_000 : n % 200) })
+    acknowledged.push(n)
+    if (acknowledged.length >= 20) tell()
+  }
+}
+
+process.send?.("open")
+await Promise.all(Array.from({ length: FLYING }, writer))
+await store.close()
