@@ -13,7 +13,7 @@
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { Escalated, OrreryError, Restarting, StoreClosed, WriteRejected } from "../model/errors.ts"
+import { Escalated, OrreryError, Restarting, StorageFailed, StoreClosed, WriteRejected } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -53,8 +53,10 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #publisher: ChangePublisherActor
   // Changed by the actors.
-  /** Hot. Where new writes go; undefined while they cannot go straight in. */
+  /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
+  /** Hot. The store is being closed: only writes that wait in line are still let in. */
+  refusesWrites = false
   /** Undefined while the log is down: writes wait in line. */
   commit: GroupCommit | undefined
   log: FileLog | undefined
@@ -112,7 +114,7 @@ export class Engine implements EngineContext {
 
   /** From now on new writes fail; those that wait in line are still let in. */
   refuseWrites(): void {
-    this.intake = undefined
+    this.refusesWrites = true
     if (this.#status.state !== "closed") this.#setStatus("closing")
   }
 
@@ -158,7 +160,7 @@ export class Engine implements EngineContext {
   closedError(): OrreryError {
     const { reason } = this.#status
     if (reason === undefined) return new StoreClosed("it was closed by its user", "Open it again")
-    return new StoreClosed(`it gave up: ${reason.message}`, "Mend the cause, then open it again", reason)
+    return new StoreClosed(`it gave up: ${reason.summary}`, "Mend the cause, then open it again", reason)
   }
 
   /** Why a write cannot be taken now, if it cannot even wait. */
@@ -188,7 +190,6 @@ export class Engine implements EngineContext {
   connectLog(log: FileLog, commit: GroupCommit): void {
     this.log = log
     this.commit = commit
-    if (this.#status.state !== "closing") this.intake = commit
     if (this.#publisher.isUp) this.connectFeed()
     this.noteActorChange()
   }
@@ -205,7 +206,8 @@ export class Engine implements EngineContext {
   /** The disk failed the log: nothing that was not durable counts, so no shard may be read until it is built anew. */
   noteLogFailure(durableLsn: Lsn, reason: unknown): void {
     probe("the log failed")
-    this.trustedLsn = durableLsn
+    // StorageFailed: no write or sync has failed, only the next segment could not be made.
+    if (!(reason instanceof StorageFailed)) this.trustedLsn = durableLsn
     this.disconnectLog(reason)
     this.log = undefined
     for (const shard of this.shards) shard.tables = undefined
@@ -247,7 +249,7 @@ export class Engine implements EngineContext {
 
   /** Lets waiting writes in. */
   admit(): void {
-    if (this.admission.count > 0) this.admission.admit(() => this.commit?.hasRoom === true)
+    if (this.admission.count > 0) this.admission.admit(() => this.intake?.hasRoom === true)
   }
 
   async saveLogStart(segment: number, lsn: number): Promise<void> {
@@ -257,6 +259,9 @@ export class Engine implements EngineContext {
   /** An actor came up or went down. */
   noteActorChange(): void {
     if (!this.#isUp()) return
+    // Not before: shards that come up with what was recovered would miss writes that the log took meanwhile. A shard that
+    // is rebuilt later, on its own, finds them in the log.
+    this.intake = this.commit
     const { state } = this.#status
     if (state === "recovering" || state === "read-only") this.#setStatus("open")
     for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve()

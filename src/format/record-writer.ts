@@ -40,16 +40,6 @@ export class RecordWriter {
     return this.#finish(buffer, at, KIND_PUT, flags, tableId, keySize, end - valueStart)
   }
 
-  /** A put whose value was encoded before. Fails with: KeyRefused, LimitExceeded. */
-  putEncoded(buffer: RecordBuffer, at: number, flags: number, tableId: number, key: string, value: Uint8Array): number {
-    const keySize = this.#writeKey(buffer, at, key)
-    if (keySize < 0) return -1
-    const valueStart = at + RECORD_HEADER_SIZE + keySize
-    if (valueStart + value.length > buffer.bytes.length) return -1
-    buffer.bytes.set(value, valueStart)
-    return this.#finish(buffer, at, KIND_PUT, flags, tableId, keySize, value.length)
-  }
-
   /** Fails with: KeyRefused, LimitExceeded. */
   delete(buffer: RecordBuffer, at: number, flags: number, tableId: number, key: string): number {
     const keySize = this.#writeKey(buffer, at, key)

@@ -8,18 +8,21 @@ import { writeNumber } from "./value-number.ts"
 import { TAG_FALSE, TAG_TRUE } from "./value-tags.ts"
 import { writeText } from "./value-text.ts"
 
+const { getPrototypeOf } = Object
+
 /** A function that writes the field values of a shape; generated where the runtime allows it. */
 export function fieldWriterFor(fields: readonly string[]): WriteFields {
   const statements = fields.map((field) => {
     const name = JSON.stringify(field)
     return `value = object[${name}]
+      ${field === fields[0] ? plainCheck : ""}
       if (typeof value === "number") position = writeNumber(target, position, value)
       else if (typeof value === "string") position = writeText(target, position, value)
       else if (typeof value === "boolean") target[position++] = value ? TAG_TRUE : TAG_FALSE
       else position = writer.writeField(target, position, value, depth, ${name})`
   })
   const generated = compile(
-    { writeNumber, writeText, TAG_TRUE, TAG_FALSE },
+    { writeNumber, writeText, getPrototypeOf, plain: Object.prototype, TAG_TRUE, TAG_FALSE },
     `return function writeFields(target, position, object, depth, writer) {
       let value
       ${statements.join("\n")}
@@ -29,9 +32,13 @@ export function fieldWriterFor(fields: readonly string[]): WriteFields {
   return (generated as WriteFields | undefined) ?? writeFieldsOf(fields)
 }
 
+/** Behind the first access, which has made the engine look what kind of object it is, the question costs nothing. */
+const plainCheck = "if (getPrototypeOf(object) !== plain) return -1"
+
 /** The same without generated code. */
 export function writeFieldsOf(fields: readonly string[]): WriteFields {
   return function writeFields(target, start, object, depth, writer: FieldWriter) {
+    if (getPrototypeOf(object) !== Object.prototype) return -1
     let position = start
     for (const field of fields) position = writer.writeField(target, position, object[field], depth, field)
     return position

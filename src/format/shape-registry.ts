@@ -5,7 +5,7 @@
 import { invariant } from "../model/invariant.ts"
 import { SHAPE_COUNT_MAX, SHAPE_FIELD_COUNT_MAX } from "../model/limits.ts"
 import { ShapeCandidates } from "./shape-candidates.ts"
-import { type ShapeLeaf, ShapeNode } from "./shape-tree.ts"
+import { type ShapeLeaf, ShapeTree } from "./shape-tree.ts"
 import { ValueDamaged } from "./value-damaged.ts"
 
 /** A shape as the log knows it. */
@@ -17,16 +17,16 @@ export interface ShapeDefinition {
 const NONE: readonly ShapeDefinition[] = Object.freeze([])
 
 export class ShapeRegistry {
-  #root: ShapeNode = new ShapeNode()
+  #tree: ShapeTree = new ShapeTree()
   /** By number. */
   #fields: (readonly string[] | undefined)[] = []
   #count = 0
   #pending: ShapeDefinition[] = []
   #candidates: ShapeCandidates = new ShapeCandidates()
 
-  /** Where encoders begin to look for a shape. */
-  get root(): ShapeNode {
-    return this.#root
+  /** The same shapes, as encoders look for them. */
+  get tree(): ShapeTree {
+    return this.#tree
   }
 
   /** Whether there are shapes that the log does not know yet. */
@@ -66,8 +66,7 @@ export class ShapeRegistry {
   }
 
   /**
-   * The shape with exactly these fields, learnt now if they were seen before. For encoders, whose walk from `root` ended
-   * without one.
+   * The shape with exactly these fields, learnt now if they were seen before. For encoders that found none in the tree.
    * Requires: `fields` is the own enumerable string keys of one object, and is not changed later.
    */
   learn(fields: readonly string[]): ShapeLeaf | undefined {
@@ -99,7 +98,7 @@ export class ShapeRegistry {
 
   /** Forgets everything. */
   clear(): void {
-    this.#root = new ShapeNode()
+    this.#tree = new ShapeTree()
     this.#fields = []
     this.#count = 0
     this.#pending = []
@@ -111,11 +110,7 @@ export class ShapeRegistry {
     while (this.#fields.length < id) this.#fields.push(undefined)
     this.#fields[id] = fields
     this.#count++
-    let node = this.#root
-    for (const field of fields) node = node.grow(field)
-    // A log may define the same list twice; the first number is used.
-    node.leaf ??= { id, fields, writeCount: 0, writeFields: undefined }
-    return node.leaf
+    return this.#tree.add(id, fields)
   }
 }
 

@@ -1,5 +1,6 @@
-// The field lists of all learnt shapes as one tree, one field a step. An encoder walks it with the fields of an object
-// to learn its shape, whatever object came before: there is no guess to go wrong where objects of many shapes alternate.
+// Finds the shape of a list of fields. All shapes are one tree, one field a step, so that the cost does not depend on
+// how many there are; and the shapes found last are tried first, one for each number of fields, because the next object
+// most often has the shape of the one before, or of its parent.
 
 /** What an encoder knows of a shape. */
 export interface ShapeLeaf {
@@ -7,11 +8,13 @@ export interface ShapeLeaf {
   readonly fields: readonly string[]
   /** How often the shape was written before there was a function for it. */
   writeCount: number
-  /** Writes the field values of an object of this shape. */
   writeFields: WriteFields | undefined
 }
 
-/** Writes the field values of an object that stands inside `depth` containers. Returns the position behind them. */
+/**
+ * Writes the field values of a plain object that stands inside `depth` containers. Returns the position behind them, or
+ * -1 if the object turns out not to be plain.
+ */
 export type WriteFields = (
   target: Buffer,
   position: number,
@@ -25,32 +28,55 @@ export interface FieldWriter {
   writeField(target: Buffer, position: number, value: unknown, depth: number, field: string): number
 }
 
-/** A place in the tree: the shapes that begin with the same fields. */
-export class ShapeNode {
-  /** The shape whose fields end here. */
-  leaf: ShapeLeaf | undefined = undefined
-  /** The step that was asked for last, kept apart because the next object most often takes the same. */
-  field: string | undefined = undefined
-  next: ShapeNode | undefined = undefined
-  /** All steps. */
-  readonly #steps: Map<string, ShapeNode> = new Map()
+/** Leaves that are tried first: one for each number of fields modulo this, a power of two. */
+const LIKELY_COUNT = 16
 
-  /** The node behind `field`, or undefined where no shape goes on with it. Callers compare with `field` themselves. */
-  follow(field: string): ShapeNode | undefined {
-    const next = this.#steps.get(field)
-    if (next !== undefined) {
-      this.field = field
-      this.next = next
+interface ShapeNode {
+  leaf: ShapeLeaf | undefined
+  readonly steps: Map<string, ShapeNode>
+}
+
+export class ShapeTree {
+  readonly #root: ShapeNode = { leaf: undefined, steps: new Map() }
+  readonly #likely: (ShapeLeaf | undefined)[] = new Array<ShapeLeaf | undefined>(LIKELY_COUNT).fill(undefined)
+
+  /** The shape with exactly these fields. */
+  find(fields: readonly string[]): ShapeLeaf | undefined {
+    const count = fields.length
+    const likely = this.#likely[count & (LIKELY_COUNT - 1)]
+    if (likely !== undefined && likely.fields.length === count) {
+      const expected = likely.fields
+      let index = 0
+      while (index < count && expected[index] === fields[index]) index++
+      if (index === count) return likely
     }
-    return next
+    return this.#walk(fields)
   }
 
-  /** The node behind `field`, made if need be. */
-  grow(field: string): ShapeNode {
-    const known = this.#steps.get(field)
-    if (known !== undefined) return known
-    const next = new ShapeNode()
-    this.#steps.set(field, next)
-    return next
+  /** Adds a shape. Where the same list has a number already, that one stays. */
+  add(id: number, fields: readonly string[]): ShapeLeaf {
+    let node = this.#root
+    for (const field of fields) {
+      let next = node.steps.get(field)
+      if (next === undefined) {
+        next = { leaf: undefined, steps: new Map() }
+        node.steps.set(field, next)
+      }
+      node = next
+    }
+    node.leaf ??= { id, fields, writeCount: 0, writeFields: undefined }
+    return node.leaf
+  }
+
+  #walk(fields: readonly string[]): ShapeLeaf | undefined {
+    let node = this.#root
+    for (const field of fields) {
+      const next = node.steps.get(field)
+      if (next === undefined) return undefined
+      node = next
+    }
+    const leaf = node.leaf
+    if (leaf !== undefined) this.#likely[fields.length & (LIKELY_COUNT - 1)] = leaf
+    return leaf
   }
 }

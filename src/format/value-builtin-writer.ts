@@ -214,12 +214,18 @@ function visibleBytes(writer: NestedWriter, object: object, depth: number): Uint
     if ((object as ArrayBuffer).detached) refuseDetached(writer, depth)
     return new Uint8Array(object as ArrayBuffer)
   }
-  const { buffer, byteOffset, byteLength } = object
+  const { buffer } = object
   if (!(buffer instanceof ArrayBuffer)) {
     return writer.refuse(depth, "is a view of shared memory, which may change meanwhile", "Store a copy: slice()")
   }
   if (buffer.detached) refuseDetached(writer, depth)
-  return new Uint8Array(buffer, byteOffset, byteLength)
+  try {
+    return new Uint8Array(buffer, object.byteOffset, object.byteLength)
+  } catch (error) {
+    // A DataView of a buffer that has shrunk since says so by throwing.
+    if (!(error instanceof TypeError)) throw error
+    return writer.refuse(depth, "is a view that reaches outside its buffer", "Store a view that fits")
+  }
 }
 
 function refuseDetached(writer: NestedWriter, depth: number): never {

@@ -7,9 +7,8 @@
 
 import { LimitExceeded, ValueRefused } from "../model/errors.ts"
 import { VALUE_DEPTH_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
-import { fieldWriterFor, writeFieldsOf } from "./shape-fields.ts"
+import { fieldWriterFor } from "./shape-fields.ts"
 import { type ShapeRegistry } from "./shape-registry.ts"
-import { type ShapeLeaf, type ShapeNode, type WriteFields } from "./shape-tree.ts"
 import { writeBuiltin } from "./value-builtin-writer.ts"
 import { holesEnd, isIndex } from "./value-holes.ts"
 import { writeBigint, writeCount, writeNumber } from "./value-number.ts"
@@ -37,8 +36,6 @@ export const NO_ROOM: Error = new Error("the target is full")
 const SCAN_COUNT_MAX = 24
 /** Times a shape is written in a loop before a function is generated for it. */
 const WRITES_BEFORE_FUNCTION = 8
-/** Memory for objects met that is kept from one value to the next. */
-const SEEN_KEPT_MAX = 1_024
 
 type Fields = Record<string, unknown>
 
@@ -55,7 +52,7 @@ export class ValueWriter {
   #start = 0
   #stop = 0
   /** The objects met so far in the order of their tags; `#seenIndex` instead once there are many. */
-  #seen: (object | undefined)[] = []
+  readonly #seen: (object | undefined)[] = []
   #seenCount = 0
   #seenIndex: Map<object, number> | undefined = undefined
   /** The way to the value that is being written: one step a container. */
@@ -74,8 +71,7 @@ export class ValueWriter {
   /** Lets go of the value's objects. */
   release(): void {
     const seen = this.#seen
-    if (seen.length > SEEN_KEPT_MAX) this.#seen = []
-    else for (let index = this.#seenCount - 1; index >= 0; index--) seen[index] = undefined
+    for (let index = Math.min(this.#seenCount, SCAN_COUNT_MAX) - 1; index >= 0; index--) seen[index] = undefined
     this.#seenCount = 0
     this.#seenIndex = undefined
     this.hasReferences = false
@@ -157,11 +153,13 @@ export class ValueWriter {
       target[position] = TAG_REFERENCE
       return writeCount(target, position + 1, before)
     }
-    const prototype: unknown = getPrototypeOf(object)
-    if (Array.isArray(object)) {
-      if (prototype !== Array.prototype) return this.#refuseInstance(depth, object)
-      return this.#writeArray(target, position, object, depth)
+    if (Array.isArray(object)) return this.#writeArray(target, position, object, depth)
+    // First what most objects are. The keys of a view would be the indices of all its bytes.
+    if (!ArrayBuffer.isView(object)) {
+      const end = this.#writeShaped(target, position, object as Fields, depth)
+      if (end >= 0) return end
     }
+    const prototype: unknown = getPrototypeOf(object)
     if (prototype === Object.prototype) return this.#writePlain(target, position, object as Fields, depth)
     if (prototype === null) {
       return this.#writePairs(target, position, object as Fields, depth, Object.keys(object), TAG_OBJECT_NULL)
@@ -192,30 +190,32 @@ export class ValueWriter {
     return -1
   }
 
-  #writePlain(target: Buffer, start: number, object: Fields, depth: number): number {
+  /** A plain object of a shape that has its function, or -1 if it is none. */
+  #writeShaped(target: Buffer, start: number, object: Fields, depth: number): number {
+    const leaf = this.#shapes.tree.find(Object.keys(object))
+    if (leaf === undefined || leaf.writeFields === undefined) return -1
     this.enter(start, depth)
-    const fields = Object.keys(object)
-    let node: ShapeNode | undefined = this.#shapes.root
-    for (let index = 0; index < fields.length; index++) {
-      const field = fields[index] as string
-      node = field === node.field ? node.next : node.follow(field)
-      if (node === undefined) break
-    }
-    const leaf = node?.leaf ?? this.#shapes.learn(fields)
-    if (leaf === undefined) return this.#writePairs(target, start, object, depth, fields, TAG_OBJECT)
-    if (getOwnPropertySymbols(object).length > 0) this.refuseSymbols(depth, object)
     target[start] = TAG_SHAPED | (leaf.id >>> 8)
     target[start + 1] = leaf.id
-    const writeFields = leaf.writeFields ?? this.#fieldWriterOf(leaf)
-    return writeFields(target, start + 2, object, depth, this)
+    const end = leaf.writeFields(target, start + 2, object, depth, this)
+    if (end >= 0 && getOwnPropertySymbols(object).length > 0) this.refuseSymbols(depth, object)
+    return end
   }
 
-  #fieldWriterOf(leaf: ShapeLeaf): WriteFields {
+  /** A plain object of any other shape. */
+  #writePlain(target: Buffer, start: number, object: Fields, depth: number): number {
+    const fields = Object.keys(object)
+    const leaf = this.#shapes.tree.find(fields) ?? this.#shapes.learn(fields)
+    if (leaf === undefined) return this.#writePairs(target, start, object, depth, fields, TAG_OBJECT)
+    this.enter(start, depth)
+    this.refuseSymbols(depth, object)
     leaf.writeCount++
-    if (leaf.writeCount < WRITES_BEFORE_FUNCTION) return writeFieldsOf(leaf.fields)
-    const writeFields = fieldWriterFor(leaf.fields)
-    leaf.writeFields = writeFields
-    return writeFields
+    if (leaf.writeCount === WRITES_BEFORE_FUNCTION) leaf.writeFields = fieldWriterFor(leaf.fields)
+    target[start] = TAG_SHAPED | (leaf.id >>> 8)
+    target[start + 1] = leaf.id
+    let position = start + 2
+    for (const field of fields) position = this.writeField(target, position, object[field], depth, field)
+    return position
   }
 
   /** Writes a part of an object, for the writers of shapes. */
@@ -247,8 +247,10 @@ export class ValueWriter {
   }
 
   #writeArray(target: Buffer, start: number, array: readonly unknown[], depth: number): number {
+    if (getPrototypeOf(array) !== Array.prototype) this.#refuseInstance(depth, array)
     this.enter(start, depth)
-    const length = array.length
+    // A proxy may call anything its length.
+    const length = array.length >>> 0
     let position = start + 1
     if (length <= ARRAY_SHORT_LENGTH_MAX) target[start] = TAG_ARRAY_SHORT | length
     else {

@@ -7,11 +7,14 @@ export abstract class OrreryError extends Error {
   abstract readonly _tag: string
   /** Stable, for programs: `ORRERY_…`. */
   abstract readonly code: string
+  /** What happened, without the remedy. */
+  readonly summary: string
   /** One sentence that tells the operator what to do. */
   readonly remedy: string
 
-  constructor(message: string, remedy: string, cause?: unknown) {
-    super(`${message}. ${remedy}`, cause === undefined ? undefined : { cause })
+  constructor(summary: string, remedy: string, cause?: unknown) {
+    super(`${summary}. ${remedy}`, cause === undefined ? undefined : { cause })
+    this.summary = summary
     this.remedy = remedy
   }
 }

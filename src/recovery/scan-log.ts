@@ -160,8 +160,7 @@ async function scanSegment(
       const frame = await reader.next()
       if (frame === undefined) break
       const { header } = frame
-      // A seal is as good as the sync behind it: with nothing trusted behind it, it is written again.
-      if (lastLsnOf(header) > trusted || (header.kind === FRAME_SEAL && state.lastLsn >= trusted)) {
+      if (lastLsnOf(header) > trusted) {
         probe("an unsynced frame is not trusted after a failed sync")
         state.sizeBytes += offset
         return { frameCount, offset, fileSize: reader.size, isSealed: false, stop: "untrusted" }

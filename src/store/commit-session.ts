@@ -16,13 +16,12 @@ import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
 
-/** One operation of a commit. A value that was encoded before stands in `encoded`. */
+/** One operation of a commit. */
 export interface Operation {
   readonly kind: typeof KIND_PUT | typeof KIND_DELETE
   readonly entry: TableEntry
   readonly key: string
   readonly value: unknown
-  readonly encoded: Uint8Array | undefined
 }
 
 export class CommitSession {
@@ -90,9 +89,6 @@ export class CommitSession {
   #write(buffer: GroupCommit["batch"]["buffer"], operation: Operation, key: string): number {
     const { entry } = operation
     if (operation.kind === KIND_DELETE) return this.#writer.delete(buffer, this.#position, this.#flags, entry.id, key)
-    if (operation.encoded !== undefined) {
-      return this.#writer.putEncoded(buffer, this.#position, this.#flags, entry.id, key, operation.encoded)
-    }
     return this.#writer.put(buffer, this.#position, this.#flags, entry.id, key, operation.value)
   }
 

@@ -9,12 +9,10 @@ export interface StoreMetrics {
     /** Bytes of all frames, since the log has no checkpoints yet: how much the next recovery reads. */
     readonly bytes: number
     readonly segments: number
-    readonly recycledSegments: number
     readonly rotations: number
     readonly epoch: number
     readonly lastLsn: number
     readonly durableLsn: number
-    readonly oldestLsn: number
   }
   readonly flush: {
     readonly flushes: number
@@ -87,12 +85,10 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
     log: {
       bytes: log?.sizeBytes ?? 0,
       segments: log?.segmentCount ?? 0,
-      recycledSegments: log?.recycledCount ?? 0,
       rotations: log?.rotationCount ?? 0,
       epoch: log?.epoch ?? 0,
       lastLsn: log?.endLsn ?? 0,
       durableLsn: log?.durableLsn ?? 0,
-      oldestLsn: log?.oldestLsn ?? 0,
     },
     flush: {
       flushes: commit?.counters.flushes ?? 0,

@@ -6,6 +6,7 @@ import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import type { Platform } from "../platform/platform.ts"
 import { typedError } from "../platform/system-error.ts"
+import type { RecoveryProgress } from "../recovery/report.ts"
 import { settingsFrom } from "./options.ts"
 import type { OpenOptions, Settings } from "./options.ts"
 import { takeDirectory } from "./store-directory.ts"
@@ -34,9 +35,16 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
   settings.signal?.throwIfAborted()
   const platform = options.platform ?? nodePlatform
   const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
-  const engine = engineFor(platform, owned, settings)
+  let isOpening = true
+  const engine = engineFor(platform, owned, settings, (progress) => {
+    // A later recovery, after the log has failed, is nobody's to give up.
+    if (!isOpening) return
+    settings.signal?.throwIfAborted()
+    settings.onRecovery?.(progress)
+  })
   try {
     await engine.start()
+    isOpening = false
     settings.signal?.throwIfAborted()
   } catch (error) {
     await engine.stop().catch(() => undefined)
@@ -46,7 +54,12 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
   return new Store(path, engine, owned.lock, settings.durability)
 }
 
-function engineFor(platform: Platform, owned: OwnedDirectory, settings: Settings): Engine {
+function engineFor(
+  platform: Platform,
+  owned: OwnedDirectory,
+  settings: Settings,
+  onRecovery: (progress: RecoveryProgress) => void,
+): Engine {
   const { log } = owned
   return new Engine(
     {
@@ -62,10 +75,7 @@ function engineFor(platform: Platform, owned: OwnedDirectory, settings: Settings
       flush: settings.flush,
       backlogBytes: settings.backlog.bytes,
       waiterCountMax: settings.backlog.waiters,
-      onRecovery: (progress) => {
-        settings.signal?.throwIfAborted()
-        settings.onRecovery?.(progress)
-      },
+      onRecovery,
     },
     SUBSCRIPTION_COUNT_MAX,
   )

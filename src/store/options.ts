@@ -43,7 +43,7 @@ export interface OpenOptions {
   readonly segmentBytes?: number
   /** False: fail where there is no store yet. Default true. */
   readonly create?: boolean
-  /** Told how recovery gets on. */
+  /** Told how recovery gets on while the store is opened; what it throws gives up opening. */
   readonly onRecovery?: (progress: RecoveryProgress) => void
   /** Gives up opening. */
   readonly signal?: AbortSignal

@@ -35,8 +35,9 @@ export async function takeDirectory(
   const found = await examine(platform, path)
   if (found === "absent" || found === "empty") {
     if (!create) throw new CannotOpen(path, "there is no store", "Check the path, or open it with create: true")
-    if (found === "absent") await attempt(path, "make", () => platform.fileSystem.makeDirectory(path))
   }
+  // Also where it is there: whoever made it may not have made its name durable.
+  if (found !== "store") await attempt(path, "make", () => platform.fileSystem.makeDirectory(path))
   const lock = await takeLock(platform, path)
   try {
     // What was seen before the lock may have changed.
@@ -64,7 +65,7 @@ async function examine(platform: Platform, path: string): Promise<"absent" | "em
     if (foreign !== undefined) throw new NotAStore(path, foreign)
     // A newer version's store is not touched, not even by a lock.
     if (isStore) await readManifest(fileSystem, path, platform.checksum)
-    return names.length === 0 ? "empty" : "store"
+    return isStore ? "store" : "empty"
   })
 }
 
@@ -109,22 +110,19 @@ async function refuseLostManifest(platform: Platform, path: string, problems: re
   const { fileSystem } = platform
   if (problems.length > 0)
     throw new Corruption("manifest-0", 0, 0, `no copy of the manifest is good (${problems.join("; ")})`)
-  for (const name of await attempt(path, "read", () => fileSystem.list(path))) {
+  const names = await attempt(path, "read", () => fileSystem.list(path))
+  for (const name of names) {
     const meaning = meaningOf(name)
-    if (meaning?.kind === "segment") {
-      const size = (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
-      if (meaning.segment !== 1 || size > SEGMENT_HEADER_SIZE) {
-        throw new Corruption(
-          "manifest-0",
-          0,
-          0,
-          `the manifest is missing, but ${segmentFile(meaning.segment)} is there`,
-        )
-      }
-      probe("an interrupted first open is done again")
-    } else if (meaning?.kind === "spare") {
-      await attempt(path, "clean", () => fileSystem.unlink(fileSystem.join(path, name)))
+    if (meaning?.kind !== "segment") continue
+    const size = (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+    if (meaning.segment !== 1 || size > SEGMENT_HEADER_SIZE) {
+      throw new Corruption("manifest-0", 0, 0, `the manifest is missing, but ${segmentFile(meaning.segment)} is there`)
     }
+    probe("an interrupted first open is done again")
+  }
+  for (const name of names) {
+    if (meaningOf(name)?.kind === "spare")
+      await attempt(path, "clean", () => fileSystem.unlink(fileSystem.join(path, name)))
   }
 }
 

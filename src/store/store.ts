@@ -48,7 +48,7 @@ export class Store {
     this.#context = { writer: this.#writer, reader: this.#reader, changes: (options) => this.changes(options) }
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
-      if (state === "closed") void this.close()
+      if (state === "closed") this.close().catch(ignore)
     }
   }
 
@@ -206,6 +206,8 @@ export class Store {
 
   async #drain(): Promise<void> {
     this.#engine.refuseWrites()
+    // Not within the call: it may come from a value's getter, while a record is half written.
+    await Promise.resolve()
     while (this.#engine.admission.count > 0) {
       try {
         await this.#engine.ready()
@@ -230,3 +232,6 @@ async function abortable(work: Promise<void>, signal: AbortSignal | undefined): 
     signal.removeEventListener("abort", onAbort)
   }
 }
+
+/** The status tells why the store gave up; whoever calls close himself is told by that call. */
+function ignore(): void {}

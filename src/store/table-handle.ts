@@ -172,13 +172,13 @@ export class TableHandle<Value = unknown> {
   /** For a batch. */
   insertion(key: string, value: unknown): Operation {
     checkKey(key)
-    return { kind: KIND_PUT, entry: this.#entry, key, value, encoded: undefined }
+    return { kind: KIND_PUT, entry: this.#entry, key, value }
   }
 
   /** For a batch. */
   deletion(key: string): Operation {
     checkKey(key)
-    return { kind: KIND_DELETE, entry: this.#entry, key, value: undefined, encoded: undefined }
+    return { kind: KIND_DELETE, entry: this.#entry, key, value: undefined }
   }
 
   async #write(items: readonly { key: string; value: unknown }[], options: WriteOptions | undefined): Promise<Receipt> {

@@ -6,12 +6,11 @@ import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import { RecordWriter } from "../format/record-writer.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import type { Durability } from "../model/durability.ts"
-import { LimitExceeded } from "../model/errors.ts"
-import { VALUE_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
+import { ValueCopier } from "./value-copier.ts"
 import { CommitSession } from "./commit-session.ts"
 import type { Operation } from "./commit-session.ts"
 
@@ -25,17 +24,15 @@ export interface WriteCounters {
 export class Writer {
   readonly counters: WriteCounters = { puts: 0, deletes: 0, batches: 0, rejected: 0 }
   readonly #engine: Engine
-  readonly #encoder: ValueEncoder
   readonly #records: RecordWriter
   readonly #session: CommitSession
-  #scratch = Buffer.allocUnsafeSlow(64 * 1024)
+  readonly #copier = new ValueCopier()
   /** A value's getter may call back into the store while its record is half written. */
   #isWriting = false
 
   constructor(engine: Engine) {
     this.#engine = engine
-    this.#encoder = new ValueEncoder(engine.catalogue.shapes)
-    this.#records = new RecordWriter(engine.manifest.hashSecret, this.#encoder)
+    this.#records = new RecordWriter(engine.manifest.hashSecret, new ValueEncoder(engine.catalogue.shapes))
     this.#session = new CommitSession(engine, this.#records)
   }
 
@@ -46,9 +43,16 @@ export class Writer {
     durability: Durability,
     signal: AbortSignal | undefined,
   ): Promise<Receipt> {
-    const { intake: commit, admission, shards } = this.#engine
-    if (commit === undefined || !commit.hasRoom || admission.count > 0 || this.#isWriting || entry.id === 0) {
-      return this.write([{ kind: KIND_PUT, entry, key, value, encoded: undefined }], durability, signal)
+    const { intake: commit, refusesWrites, admission, shards } = this.#engine
+    if (
+      commit === undefined ||
+      refusesWrites ||
+      !commit.hasRoom ||
+      admission.count > 0 ||
+      this.#isWriting ||
+      entry.id === 0
+    ) {
+      return this.write([{ kind: KIND_PUT, entry, key, value }], durability, signal)
     }
     const { buffer, position } = commit.batch
     let end: number
@@ -62,7 +66,7 @@ export class Writer {
       this.#isWriting = false
     }
     if (end < 0 || this.#engine.catalogue.shapes.hasPending) {
-      return this.write([{ kind: KIND_PUT, entry, key, value, encoded: undefined }], durability, signal)
+      return this.write([{ kind: KIND_PUT, entry, key, value }], durability, signal)
     }
     this.counters.puts++
     shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, commit.nextLsn)
@@ -74,14 +78,10 @@ export class Writer {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const refusal = this.#engine.refusal()
     if (refusal !== undefined) return this.#refuse(refusal)
-    if (this.#isWriting) {
-      return this.#refuse(
-        new TypeError("a value wrote to the store while it was being stored itself: a getter must not"),
-      )
+    const { intake, admission } = this.#engine
+    if (intake !== undefined && intake.hasRoom && admission.count === 0) {
+      return this.#commit(intake, operations, durability)
     }
-    const { commit, admission } = this.#engine
-    if (commit !== undefined && commit.hasRoom && admission.count === 0)
-      return this.#commit(commit, operations, durability)
     try {
       const frozen = operations.map((operation) => this.#freeze(operation))
       return admission.wait(() => this.#admitted(frozen, durability), signal)
@@ -99,7 +99,7 @@ export class Writer {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const refusal = this.#engine.refusal()
     if (refusal !== undefined) return this.#refuse(refusal)
-    const { commit, admission } = this.#engine
+    const { intake, admission } = this.#engine
     const run = (): Promise<Receipt> => {
       try {
         return this.#admitted(change(), durability)
@@ -107,17 +107,21 @@ export class Writer {
         return this.#refuse(error)
       }
     }
-    if (commit !== undefined && commit.hasRoom && admission.count === 0) return run()
+    if (intake !== undefined && intake.hasRoom && admission.count === 0) return run()
     return admission.wait(run, signal)
   }
 
   #admitted(operations: readonly Operation[], durability: Durability): Promise<Receipt> {
-    const { commit } = this.#engine
-    if (commit === undefined) return this.#refuse(this.#engine.refusal() ?? this.#engine.unavailable("the log"))
-    return this.#commit(commit, operations, durability)
+    const { intake } = this.#engine
+    if (intake === undefined) return this.#refuse(this.#engine.refusal() ?? this.#engine.unavailable("the log"))
+    return this.#commit(intake, operations, durability)
   }
 
   #commit(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+    if (this.#isWriting) {
+      const reason = "a value wrote to the store while it was being stored itself: a getter must not"
+      return this.#refuse(new TypeError(reason))
+    }
     this.#isWriting = true
     try {
       const receipt = this.#session.run(commit, operations, durability)
@@ -132,17 +136,8 @@ export class Writer {
 
   /** A write that waits keeps the value as it is now, whatever its owner does to it meanwhile. */
   #freeze(operation: Operation): Operation {
-    if (operation.kind === KIND_DELETE || operation.encoded !== undefined) return operation
-    for (;;) {
-      const end = this.#encoder.encode(operation.value, this.#scratch, 0)
-      if (end >= 0)
-        return { ...operation, value: undefined, encoded: Uint8Array.prototype.slice.call(this.#scratch, 0, end) }
-      const size = this.#scratch.length * 2
-      if (size > VALUE_SIZE_MAX * 4) {
-        throw new LimitExceeded("the value's size in bytes", VALUE_SIZE_MAX, size, "Divide it into several values")
-      }
-      this.#scratch = Buffer.allocUnsafeSlow(size)
-    }
+    if (operation.kind === KIND_DELETE) return operation
+    return { ...operation, value: this.#copier.copy(operation.value) }
   }
 
   #count(operations: readonly Operation[]): void {

@@ -50,6 +50,8 @@ export class FileLog implements Log {
   #writer: SegmentWriter
   #next: Promise<PreparedSegment> | undefined
   #failure: unknown
+  /** The last LSN that readers find. Moves when a frame is noted, not when it is written: never past what `read` gives. */
+  #endLsn: number
   #isClosed = false
   #isAppending = false
   rotationCount = 0
@@ -67,6 +69,7 @@ export class FileLog implements Log {
     this.#tail = { epoch: end.epoch + 1, lastLsn: end.lastLsn, durableLsn: end.lastLsn, checksum: end.checksum }
     this.#extents = [...end.segments]
     this.#start = { lsn: end.startLsn }
+    this.#endLsn = end.lastLsn
     this.#writer = new SegmentWriter(directory, first)
   }
 
@@ -93,10 +96,10 @@ export class FileLog implements Log {
     return this.#tail.epoch
   }
   get endLsn(): Lsn {
-    return lsnOf(this.#tail.lastLsn)
+    return lsnOf(this.#endLsn)
   }
   get durableLsn(): Lsn {
-    return lsnOf(this.#tail.durableLsn)
+    return lsnOf(Math.min(this.#tail.durableLsn, this.#endLsn))
   }
   get oldestLsn(): Lsn {
     return lsnOf(this.#start.lsn)
@@ -247,6 +250,7 @@ export class FileLog implements Log {
     }
     extent.lastLsn = this.#tail.lastLsn
     extent.endOffset = this.#writer.offset
+    this.#endLsn = this.#tail.lastLsn
     markFrame(extent, firstLsn, offset)
   }
 

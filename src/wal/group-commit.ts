@@ -141,7 +141,8 @@ export class GroupCommit {
     if (this.#log.durableLsn >= lsn) return Promise.resolve()
     const done = new Promise<void>((resolve, reject) => this.#syncWaiters.push({ lsn, resolve, reject }))
     if (!this.batch.isEmpty) this.batch.needsSync = true
-    this.#kick()
+    // Not within the call: it may come from a value's getter, while a record is half written into the batch.
+    queueMicrotask(() => this.#kick())
     return done
   }
 
@@ -200,9 +201,10 @@ export class GroupCommit {
   }
 
   #kick(): void {
+    if (this.#failure !== undefined) return
     if (this.#inFlight !== undefined || this.#isSyncing) return
     if (!this.batch.isEmpty) this.#onTurnEnd()
-    else this.#sync()
+    else if (this.#log.durableLsn < this.#log.endLsn) this.#sync()
   }
 
   readonly #onTurnEnd = (): void => {
@@ -239,6 +241,8 @@ export class GroupCommit {
         () => this.#onAppended(batch, sync, startMs),
         (error: unknown) => this.#onFailed(error),
       )
+      // A defect in a listener ends the log as a failing disk does.
+      .catch((error: unknown) => this.#onFailed(error))
     this.#listener.onRoom()
   }
 
@@ -306,7 +310,7 @@ export class GroupCommit {
     const batch = this.#inFlight
     this.#inFlight = undefined
     // StorageFailed: nothing was written, so these writers are told that, and not that it is unknown.
-    if (error instanceof StorageFailed) batch?.fail(new WriteRejected(error.message, error.remedy, error))
+    if (error instanceof StorageFailed) batch?.fail(new WriteRejected(error.summary, error.remedy, error))
     else batch?.fail(new CommitUnknown(batch.firstLsn, error))
     const isFirst = this.#failure === undefined
     this.abandon(error)
