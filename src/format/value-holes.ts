@@ -6,26 +6,21 @@ const SCAN_MAX = 64
 /** One more than the largest index of an array. */
 const INDEX_END = 2 ** 32 - 1
 
-/** Where the run of holes that holds `index` ends. `keys` is asked for the names of all properties if need be. */
-export function holesEnd(
-  array: readonly unknown[],
-  index: number,
-  length: number,
-  keys: () => readonly string[],
-): number {
+/** Where the run of holes that holds `index` ends, or -1 if that is not near. */
+export function nearEnd(array: readonly unknown[], index: number, length: number): number {
   const end = Math.min(length, index + SCAN_MAX)
   for (let at = index + 1; at < end; at++) if (Object.hasOwn(array, at)) return at
-  return end === length ? length : firstElement(keys(), end, length)
+  return end === length ? length : -1
 }
 
-/** The first index from `from` on among the names of an array's properties, which begin with the indices in order. */
-function firstElement(keys: readonly string[], from: number, length: number): number {
+/** The same from the names of all properties, which begin with the indices in order. */
+export function farEnd(keys: readonly string[], index: number, length: number): number {
   let low = 0
   let high = keys.length
   while (low < high) {
     const middle = (low + high) >>> 1
     const key = keys[middle] as string
-    if (isIndex(key) && Number(key) < from) low = middle + 1
+    if (isIndex(key) && Number(key) <= index) low = middle + 1
     else high = middle
   }
   const key = keys[low]

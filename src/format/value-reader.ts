@@ -212,11 +212,19 @@ function readPairs(cursor: ValueCursor, object: Fields): object {
 function readArray(cursor: ValueCursor, length: number): unknown[] {
   cursor.enter()
   const array: unknown[] = cursor.met([])
+  let isSparse = false
   let index = 0
   while (index < length) {
     if (cursor.source[cursor.position] === TAG_HOLES && cursor.position < cursor.end) {
       cursor.position++
-      index = readHoles(cursor, array, index, length)
+      const count = readCount(cursor)
+      if (count === 0 || count > length - index) return cursor.damaged(`${count} holes in an array of ${length}`)
+      if (!isSparse && !cursor.mayBeDense(count)) {
+        makeSparse(array)
+        isSparse = true
+      }
+      index += count
+      array.length = index
     } else {
       array[index] = readValue(cursor)
       index++
@@ -226,16 +234,12 @@ function readArray(cursor: ValueCursor, length: number): unknown[] {
   return array
 }
 
-/** Reads a run of holes that starts at `index`. Returns the index behind it. */
-function readHoles(cursor: ValueCursor, array: unknown[], index: number, length: number): number {
-  const count = readCount(cursor)
-  if (count === 0 || count > length - index) return cursor.damaged(`${count} holes in an array of ${length}`)
-  if (!cursor.mayBeDense(count)) {
-    array[INDEX_MAX] = undefined
-    Reflect.deleteProperty(array, INDEX_MAX)
-  }
-  array.length = index + count
-  return index + count
+/** Makes an array keep its elements in a dictionary from now on, so that holes take no memory. */
+function makeSparse(array: unknown[]): void {
+  const { length } = array
+  array[INDEX_MAX] = undefined
+  Reflect.deleteProperty(array, INDEX_MAX)
+  array.length = length
 }
 
 function readMap(cursor: ValueCursor): Map<unknown, unknown> {

@@ -10,7 +10,7 @@ import { VALUE_DEPTH_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
 import { fieldWriterFor } from "./shape-fields.ts"
 import { type ShapeRegistry } from "./shape-registry.ts"
 import { writeBuiltin } from "./value-builtin-writer.ts"
-import { holesEnd, isIndex } from "./value-holes.ts"
+import { farEnd, isIndex, nearEnd } from "./value-holes.ts"
 import { writeBigint, writeCount, writeNumber } from "./value-number.ts"
 import { instanceText, pathText, STEP_ELEMENT, STEP_FIELD, stepText } from "./value-path.ts"
 import {
@@ -269,7 +269,11 @@ export class ValueWriter {
         this.#stepKinds[depth] = STEP_ELEMENT
         position = this.writeValue(target, position, value, depth + 1)
       } else {
-        const end = holesEnd(array, index, length, () => (keys ??= Object.keys(array)))
+        let end = nearEnd(array, index, length)
+        if (end < 0) {
+          keys ??= Object.keys(array)
+          end = farEnd(keys, index, length)
+        }
         target[position] = TAG_HOLES
         position = writeCount(target, position + 1, end - index)
         presentCount -= end - index

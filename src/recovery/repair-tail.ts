@@ -1,21 +1,28 @@
 // Phase 4 of 5. Before: scan-log. Next: replay-log.
-// Makes the end of the log what the scan took it for: writes again what may be in memory only, cuts the file behind the
-// last valid frame, and seals it there, so that no later recovery has to judge the same tail again.
-// Guarantees: idempotent; a crash in the middle leaves a log that scans to the same end; what recovery goes on from is
-// on stable storage.
+// Makes the end of the log what the scan took it for: on stable storage, without what lies behind it, and sealed, so that
+// no later recovery has to judge the same tail again.
+// Guarantees: idempotent; a crash in the middle leaves a log that scans to the same end; no byte that counts is written
+// over.
+//
+// What was read may be in memory only (see UnprovenRange), so it has to be written again; but not in its own place, where
+// a power cut could tear the only copy. A tail is copied into a spare file, with its seal, which then takes its name. The
+// seal of a closed log is written again in place: torn, it makes the log a tail, and nothing more.
 
-import { segmentFile } from "../format/file-names.ts"
-import { FRAME_SEAL, FRAME_HEADER_SIZE, sealFrame } from "../format/frame.ts"
+import { segmentFile, spareFile } from "../format/file-names.ts"
+import { FRAME_HEADER_SIZE, FRAME_SEAL, sealFrame } from "../format/frame.ts"
 import { probe } from "../model/invariant.ts"
+import type { FileHandle } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import { readFully, writeFully } from "../platform/transfer.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
-import type { ScanResult, UnprovenRange } from "./scan-log.ts"
+import type { ScanResult, TailToRepair, UnprovenRange } from "./scan-log.ts"
 import type { RecoveryStart } from "./select-checkpoint.ts"
 
 const COPY_SIZE = 1024 * 1024
+/** The spare that repair works in; others count from 1. */
+const REPAIR_SPARE = 0
 
-/** Makes the scanned log end in a seal. Fails with: StorageFailed. */
+/** Makes the scanned log end in a seal that is on stable storage. Fails with: StorageFailed. */
 export async function repairTail(
   directory: LogDirectory,
   start: RecoveryStart,
@@ -30,8 +37,10 @@ export async function repairTail(
     epoch: scan.epoch,
   }
   const { tail } = scan
-  if (scan.unproven !== undefined) await writeAgain(directory, scan.unproven)
-  if (tail === undefined) return { ...end, checksum: scan.checksum }
+  if (tail === undefined) {
+    if (scan.unproven !== undefined) await writeSealAgain(directory, scan.unproven)
+    return { ...end, checksum: scan.checksum }
+  }
   if (tail.isTorn) probe("torn tail cut")
   const seal = new Uint8Array(FRAME_HEADER_SIZE)
   const checksum = sealFrame(
@@ -52,44 +61,61 @@ export async function repairTail(
     },
     { checksumSeed: directory.checksumSeed, segment: tail.segment, checksum: directory.checksum },
   )
-  const file = segmentFile(tail.segment)
-  try {
-    const handle = await directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write")
-    try {
-      // The cut must be durable before the seal: a seal with garbage behind it would be fine, but a seal whose cut was
-      // lost could stand before an old frame that is intact.
-      await handle.truncate(tail.offset)
-      await handle.dataSync()
-      await writeFully(handle, seal, tail.offset, false)
-      await handle.dataSync()
-    } finally {
-      await handle.close()
-    }
-  } catch (error) {
-    throw storageFailed("repair", file, error)
-  }
+  await replaceTail(directory, tail, seal)
   const last = scan.extents[scan.extents.length - 1]
   if (last !== undefined) last.endOffset = tail.offset + FRAME_HEADER_SIZE
   return { ...end, checksum }
 }
 
-/** Reads the bytes, which the scan found good, and writes them to the same place, through to the disk. */
-async function writeAgain(directory: LogDirectory, range: UnprovenRange): Promise<void> {
-  const file = segmentFile(range.segment)
+/** Puts a copy of the segment up to the end of its last valid frame, and the seal, into the segment's place. */
+async function replaceTail(directory: LogDirectory, tail: TailToRepair, seal: Uint8Array): Promise<void> {
+  const { fileSystem, path } = directory
+  const file = segmentFile(tail.segment)
+  const source = fileSystem.join(path, file)
+  const copy = fileSystem.join(path, spareFile(REPAIR_SPARE))
   try {
-    const handle = await directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write")
-    try {
-      const piece = new Uint8Array(Math.min(COPY_SIZE, range.end - range.start))
-      for (let offset = range.start; offset < range.end; offset += piece.length) {
-        const bytes = piece.subarray(0, Math.min(piece.length, range.end - offset))
-        await readFully(handle, bytes, offset)
-        await writeFully(handle, bytes, offset, false)
-      }
-      await handle.dataSync()
-    } finally {
-      await handle.close()
-    }
+    // Left by a repair that was cut off.
+    if ((await fileSystem.stat(copy)) !== undefined) await fileSystem.unlink(copy)
+    await withFile(fileSystem.open(source, "read"), (from) =>
+      withFile(fileSystem.open(copy, "create"), async (to) => {
+        await copyBytes(from, to, 0, tail.offset)
+        await writeFully(to, seal, tail.offset, false)
+        await to.dataSync()
+      }),
+    )
+    await fileSystem.rename(copy, source)
+    await fileSystem.syncDirectory(path)
   } catch (error) {
     throw storageFailed("repair", file, error)
+  }
+}
+
+async function writeSealAgain(directory: LogDirectory, seal: UnprovenRange): Promise<void> {
+  const file = segmentFile(seal.segment)
+  try {
+    await withFile(directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write"), async (handle) => {
+      await copyBytes(handle, handle, seal.start, seal.end)
+      await handle.dataSync()
+    })
+  } catch (error) {
+    throw storageFailed("repair", file, error)
+  }
+}
+
+async function copyBytes(from: FileHandle, to: FileHandle, start: number, end: number): Promise<void> {
+  const piece = new Uint8Array(Math.min(COPY_SIZE, end - start))
+  for (let offset = start; offset < end; offset += piece.length) {
+    const bytes = piece.subarray(0, Math.min(piece.length, end - offset))
+    await readFully(from, bytes, offset)
+    await writeFully(to, bytes, offset, false)
+  }
+}
+
+async function withFile(opening: Promise<FileHandle>, use: (handle: FileHandle) => Promise<void>): Promise<void> {
+  const handle = await opening
+  try {
+    await use(handle)
+  } finally {
+    await handle.close()
   }
 }

@@ -34,13 +34,14 @@ export interface ScanResult {
   readonly frameCount: number
   readonly sizeBytes: number
   readonly stop: ScanStop
-  /** What was read at the end of the log, and may so far be in memory only. Undefined for a log without frames. */
+  /** The seal at the end of the log, which may so far be in memory only. Undefined where there is a tail, or no frame. */
   readonly unproven: UnprovenRange | undefined
 }
 
 /**
  * Bytes that nothing behind them says to be durable. They may come from the page cache of a machine whose disk refused
- * them: after a failed sync the kernel keeps such pages and calls them clean, also for the next process.
+ * them: after a failed sync the kernel keeps such pages and calls them clean, also for the next process. The frames of a
+ * tail are all taken to be so.
  */
 export interface UnprovenRange {
   readonly segment: number
@@ -69,9 +70,8 @@ interface ScanState {
   checksum: number | undefined
   frameCount: number
   sizeBytes: number
-  /** Frames of the present segment that no later frame has vouched for. */
-  unproven: { readonly offset: number; readonly lastLsn: number }[]
-  range: UnprovenRange | undefined
+  /** The seal read last, if no frame stands behind it. */
+  seal: UnprovenRange | undefined
 }
 
 interface SegmentScan {
@@ -101,8 +101,7 @@ export async function scanLog(
     checksum: start.firstLsn === 1 ? 0 : undefined,
     frameCount: 0,
     sizeBytes: 0,
-    unproven: [],
-    range: undefined,
+    seal: undefined,
   }
   let tail: TailToRepair | undefined
   let nextSegment = start.segments[0] ?? 1
@@ -133,7 +132,7 @@ export async function scanLog(
     frameCount: state.frameCount,
     sizeBytes: state.sizeBytes,
     stop,
-    unproven: state.range,
+    unproven: tail === undefined ? state.seal : undefined,
   }
 }
 
@@ -153,7 +152,6 @@ async function scanSegment(
   })
   let extent: SegmentExtent | undefined
   let frameCount = 0
-  state.unproven = []
   try {
     for (;;) {
       const offset = reader.offset
@@ -170,7 +168,7 @@ async function scanSegment(
         refuseWrongSeal(file, offset, header, frameCount, state.lastLsn)
         if (extent !== undefined) extent.endOffset = reader.offset
         // A seal is written behind a sync of everything before it: only the seal itself is in doubt.
-        state.range = { segment, start: offset, end: reader.offset }
+        state.seal = { segment, start: offset, end: reader.offset }
         state.sizeBytes += reader.offset
         onBytes(state.sizeBytes)
         return { frameCount, offset: reader.offset, fileSize: reader.size, isSealed: true, stop: "end" }
@@ -186,9 +184,7 @@ async function scanSegment(
       extent.lastLsn = state.lastLsn
       extent.endOffset = reader.offset
       markFrame(extent, header.firstLsn, offset)
-      while ((state.unproven[0]?.lastLsn ?? Infinity) <= header.durableLsn) state.unproven.shift()
-      state.unproven.push({ offset, lastLsn: state.lastLsn })
-      state.range = { segment, start: state.unproven[0]?.offset ?? offset, end: reader.offset }
+      state.seal = undefined
       if ((state.frameCount & 63) === 0) onBytes(state.sizeBytes + reader.offset)
     }
     const { stop, offset } = reader

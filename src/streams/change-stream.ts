@@ -76,14 +76,15 @@ export class CommitStream implements ChangeStream {
     this.#iteration.close()
   }
 
-  async #next(): Promise<IteratorResult<Commit, undefined>> {
+  /** Not async: that would cost every commit another turn. */
+  #next(): Promise<IteratorResult<Commit, undefined>> {
     if (!this.#isStarted) {
       this.#isStarted = true
       try {
         this.#iteration.start()
       } catch (error) {
         this.#iteration.close()
-        throw error
+        return Promise.reject(error)
       }
     }
     return this.#iteration.next()

@@ -29,7 +29,7 @@ export class LiveEdge {
   #source: FeedSource | undefined = undefined
   #durableLsn: Lsn = LSN_NONE
   #liveLsn: Lsn = LSN_NONE
-  /** Copies of frames that follow each other. */
+  /** Copies of frames, in order. */
   #waiting: LogFrame[] = []
   #waitingSize = 0
   /** Whether topics are getting their share of a frame. */
@@ -160,9 +160,8 @@ export class LiveEdge {
 
   #wait(frame: LogFrame): void {
     const size = frame.end - frame.start
-    const last = this.#waiting[this.#waiting.length - 1]
-    const follows = last === undefined || last.lastLsn + 1 === frame.firstLsn
-    if (!follows || this.#waitingSize + size > WAITING_SIZE_MAX) this.#stopWaiting()
+    // The later ones are worth more: what is dropped lies in front of them, and is read in one go.
+    if (this.#waitingSize + size > WAITING_SIZE_MAX) this.#stopWaiting()
     if (size > WAITING_SIZE_MAX) return
     const memory = new ArrayBuffer(size)
     const buffer = recordBufferOver(memory)

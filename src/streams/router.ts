@@ -82,10 +82,6 @@ export class Topic {
 class TableRoutes {
   whole: Topic | undefined = undefined
   readonly prefixes: PrefixRoutes<Topic> = new PrefixRoutes()
-
-  get isEmpty(): boolean {
-    return this.whole === undefined && this.prefixes.isEmpty
-  }
 }
 
 export class Router {
@@ -130,9 +126,6 @@ export class Router {
     if (prefix.length === 0) routes.whole = undefined
     else routes.prefixes.remove(prefix)
     this.#topicCount--
-    if (table === undefined || !routes.isEmpty) return
-    this.#byTable.delete(table)
-    this.forgetIds()
   }
 
   /** Table ids may have changed: asks the catalogue again. */

@@ -7,7 +7,7 @@
 import { recordSize } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
 import { mixHash, type HashIndex } from "./hash-index.ts"
-import { chunkOf, wordOf, type Slabs } from "./slabs.ts"
+import { chunkOf, isFreeSlot, wordOf, type Slabs } from "./slabs.ts"
 import { copyWords } from "./word-copy.ts"
 
 /** Chunks compared in one step before the sparsest is taken. */
@@ -99,13 +99,15 @@ export class Compaction {
 
   /** The next records of the chunk, at most so many, with their index slots on the way to the processor. */
   #collect(chunk: number, last: number, countMax: number): number {
-    const slabs = this.#slabs
+    const words = this.#slabs.chunkWords[chunk] as Uint32Array
+    const first = this.#slabs.slotAt(chunk, 0)
+    const unitCount = this.#slabs.slotSizeIn(chunk) >>> 3
     let count = 0
     let slot = this.#slot
     for (; slot < last && count < countMax; slot++) {
-      const address = slabs.slotAt(chunk, slot)
-      if (slabs.isFree(address)) continue
-      const hash = (slabs.chunkWords[chunk] as Uint32Array)[wordOf(address)] as number
+      const address = first + slot * unitCount
+      if (isFreeSlot(words, address)) continue
+      const hash = words[wordOf(address)] as number
       this.#homeEntries[count] = this.#index.homeEntry(mixHash(hash))
       this.#addresses[count] = address
       count++

@@ -64,6 +64,11 @@ export function wordOf(address: number): number {
   return (address & UNIT_MASK) << 1
 }
 
+/** Whether a slot that was handed out once holds no record now, by the words of its chunk. */
+export function isFreeSlot(words: Uint32Array, address: number): boolean {
+  return words[wordOf(address) + 1] === FREE_MARK
+}
+
 export class Slabs {
   /** Memory of each chunk, by its number; empty where the number is not in use. */
   readonly chunkBytes: Buffer[] = []
@@ -180,8 +185,8 @@ export class Slabs {
 
   /**
    * The chunk among those numbered from `from` to `to` - 1 that wastes the largest share, if emptying it gives memory
-   * back: at least `deadShare` of its slots hold nothing, and its records fit into the room of other chunks or, with
-   * what is allocated ahead, into half its size. Else -1.
+   * back: at least `deadShare` of its slots are empty, and its records fit into the room of other chunks or, with what is
+   * allocated ahead, into half its size. Else -1.
    */
   sparsest(from: number, to: number, deadShare: number): number {
     const table = this.#table
@@ -192,13 +197,15 @@ export class Slabs {
       const capacity = table[at + CAPACITY] as number
       if (capacity === 0) continue
       const live = table[at + LIVE] as number
-      const dead = capacity - live
-      if (dead < bestShare * capacity || dead === 0) continue
+      const free = capacity - live
       const sizeClass = table[at + CLASS] as number
       const size = table[at + SIZE] as number
       const ahead = this.#chunkSizeFor((this.#classBytes[sizeClass] as number) - size)
-      const fitsElsewhere = (this.#room[sizeClass] as number) - dead >= live
-      if (fitsElsewhere || (live * slotSizeOf(sizeClass) + ahead) * 2 <= size) {
+      const shrinks = (live * slotSizeOf(sizeClass) + ahead) * 2 <= size
+      // Slots that were never handed out are no waste as long as the class may still grow into them.
+      const dead = shrinks || live === 0 ? free : (table[at + CARVED] as number) - live
+      if (dead === 0 || dead < bestShare * capacity) continue
+      if (shrinks || (this.#room[sizeClass] as number) - free >= live) {
         best = chunk
         bestShare = dead / capacity
       }
@@ -244,11 +251,6 @@ export class Slabs {
   /** Address of a slot of a chunk, by its position among the slots. */
   slotAt(chunk: number, slot: number): number {
     return ((chunk << UNIT_BITS) | (slot * (this.slotSizeIn(chunk) >>> 3))) >>> 0
-  }
-
-  /** Whether a slot that was handed out once holds no record now. */
-  isFree(address: number): boolean {
-    return (this.chunkWords[address >>> UNIT_BITS] as Uint32Array)[wordOf(address) + 1] === FREE_MARK
   }
 
   /** Gives everything back. */

@@ -7,12 +7,18 @@ import { probe } from "../model/invariant.ts"
 interface Waiter {
   /** Does the write. Undefined once it has been taken back. */
   run: (() => void) | undefined
+  /** Ends the waiting without the write. */
   readonly reject: (reason: unknown) => void
 }
+
+/** So many writes that were taken back may lie in the line before it is tidied. */
+const TAKEN_BACK_COUNT_MAX = 64
 
 export class Admission {
   readonly #waiters: Waiter[] = []
   #head = 0
+  /** Of those behind the head. */
+  #takenBackCount = 0
   readonly #countMax: number
 
   constructor(countMax: number) {
@@ -20,7 +26,7 @@ export class Admission {
   }
 
   get count(): number {
-    return this.#waiters.length - this.#head
+    return this.#waiters.length - this.#head - this.#takenBackCount
   }
 
   /**
@@ -28,6 +34,7 @@ export class Admission {
    * Fails with: Overloaded, the signal's reason, and what the write fails with.
    */
   wait<T>(write: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason)
     if (this.count >= this.#countMax) return Promise.reject(new Overloaded(this.count))
     probe("a write waits for room in the log")
     return new Promise<T>((resolve, reject) => {
@@ -36,10 +43,15 @@ export class Admission {
           signal?.removeEventListener("abort", onAbort)
           write().then(resolve, reject)
         },
-        reject,
+        reject: (reason) => {
+          signal?.removeEventListener("abort", onAbort)
+          reject(reason)
+        },
       }
       const onAbort = (): void => {
         waiter.run = undefined
+        this.#takenBackCount++
+        this.#tidy()
         reject(signal?.reason)
       }
       signal?.addEventListener("abort", onAbort, { once: true })
@@ -51,6 +63,7 @@ export class Admission {
   admit(hasRoom: () => boolean): void {
     while (this.#head < this.#waiters.length && hasRoom()) {
       const waiter = this.#waiters[this.#head++] as Waiter
+      if (waiter.run === undefined) this.#takenBackCount--
       if (this.#head === this.#waiters.length || this.#head > 4096) {
         this.#waiters.splice(0, this.#head)
         this.#head = 0
@@ -63,6 +76,16 @@ export class Admission {
   rejectAll(reason: unknown): void {
     const waiters = this.#waiters.splice(0).slice(this.#head)
     this.#head = 0
+    this.#takenBackCount = 0
     for (const waiter of waiters) if (waiter.run !== undefined) waiter.reject(reason)
+  }
+
+  /** Takes writes that were taken back out of the line, when they are most of it. */
+  #tidy(): void {
+    if (this.#takenBackCount <= Math.max(TAKEN_BACK_COUNT_MAX, this.count)) return
+    const waiting = this.#waiters.splice(0).slice(this.#head)
+    this.#head = 0
+    this.#takenBackCount = 0
+    for (const waiter of waiting) if (waiter.run !== undefined) this.#waiters.push(waiter)
   }
 }

@@ -1,30 +1,31 @@
 // The demonstration, run as users run it, on few cities: it must prove what it says, notice an interruption, and leave
-// nothing behind.
+// nothing behind. The tests run side by side: they wait for processes most of the time.
 
 import { fork, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readdirSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterEach, beforeEach, expect, test } from "vitest"
+import { expect, test } from "vitest"
 import type { WriterMessage } from "../../examples/cities/writer.ts"
 import { open } from "../../src/index.ts"
 
 const examples = join(import.meta.dirname, "../../examples/cities")
 
-let directory: string
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "orrery-cities-test-"))
-})
-afterEach(() => rmSync(directory, { recursive: true, force: true }))
+/** Removed with all that is in it at the end of the scope. */
+function temporaryDirectory(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "orrery-cities-test-"))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}
 
 interface Run {
   readonly exitCode: number | null
   readonly output: string
 }
 
-/** Runs the demonstration with its files below `directory`; `onOutput` sees everything printed so far. */
+/** Runs the demonstration with its files below the directory; `onOutput` sees everything printed so far. */
 async function demonstrate(
+  directory: string,
   demoArguments: readonly string[],
   onOutput: (output: string, kill: (signal: NodeJS.Signals) => void) => void = () => undefined,
 ): Promise<Run> {
@@ -40,8 +41,9 @@ async function demonstrate(
   return { exitCode, output }
 }
 
-test("the demonstration proves that a killed writer lost nothing, and leaves nothing behind", async () => {
-  const { exitCode, output } = await demonstrate(["--cities", "3000"])
+test.concurrent("the demonstration proves that a killed writer lost nothing, and leaves nothing behind", async () => {
+  using directory = temporaryDirectory()
+  const { exitCode, output } = await demonstrate(directory.path, ["--cities", "3000"])
 
   expect(exitCode, output).toBe(0)
   const acknowledged = /killed with SIGKILL; ([\d,]+) cities were acknowledged/.exec(output)?.[1]
@@ -59,12 +61,13 @@ test("the demonstration proves that a killed writer lost nothing, and leaves not
   expect(output).toMatch(/recovery in a fresh process, ms +\d+ +\d+\n/)
   expect(output).toContain("not durable against power loss")
   expect(output).toContain("Everything proved")
-  expect(readdirSync(directory)).toEqual([])
-}, 60_000)
+  expect(readdirSync(directory.path)).toEqual([])
+}, 120_000)
 
-test("an interrupted demonstration ends with the signal's exit code and leaves nothing behind", async () => {
+test.concurrent("an interrupted demonstration ends with the signal's exit code and leaves nothing behind", async () => {
+  using directory = temporaryDirectory()
   let isInterrupted = false
-  const { exitCode, output } = await demonstrate(["--cities", "3000"], (printed, kill) => {
+  const { exitCode, output } = await demonstrate(directory.path, ["--cities", "3000"], (printed, kill) => {
     if (isInterrupted || !printed.includes("files in ")) return
     isInterrupted = true
     kill("SIGINT")
@@ -73,19 +76,21 @@ test("an interrupted demonstration ends with the signal's exit code and leaves n
   expect(exitCode, output).toBe(130)
   expect(output).toContain("failed: interrupted by SIGINT")
   expect(output).not.toContain("Everything proved")
-  expect(readdirSync(directory)).toEqual([])
-}, 60_000)
+  expect(readdirSync(directory.path)).toEqual([])
+}, 120_000)
 
-test("an argument that makes no sense is refused before anything is done", async () => {
-  const { exitCode, output } = await demonstrate(["--cities", "many"])
+test.concurrent("an argument that makes no sense is refused before anything is done", async () => {
+  using directory = temporaryDirectory()
+  const { exitCode, output } = await demonstrate(directory.path, ["--cities", "many"])
 
   expect(exitCode).toBe(1)
   expect(output).toBe("\nfailed: --cities takes a number from 100 on\n")
-})
+}, 120_000)
 
-test("at SIGTERM the writer closes the store in order, with all that it has acknowledged", async () => {
+test.concurrent("at SIGTERM the writer closes the store in order, with all that it has acknowledged", async () => {
+  using directory = temporaryDirectory()
   const keys: string[] = []
-  const storeDirectory = join(directory, "store")
+  const storeDirectory = join(directory.path, "store")
   // Nobody answers this writer, so that it stops before the end of its own accord and waits.
   const child = fork(join(examples, "writer.ts"), [storeDirectory, "3000"], { serialization: "advanced" })
   child.on("message", (message: WriterMessage) => {
@@ -100,4 +105,4 @@ test("at SIGTERM the writer closes the store in order, with all that it has ackn
   await using store = await open(storeDirectory)
   expect(store.recovery.wasSealed).toBe(true)
   expect([...store.table("cities").keys()].toSorted()).toEqual(keys.toSorted())
-}, 60_000)
+}, 120_000)

@@ -49,9 +49,23 @@ describe("the node file system on this machine", () => {
 
   test("close waits for the write that is on its way", async () => {
     const file = await nodeFileSystem.open(join(directory, "a"), "create")
-    const written = file.write(new Uint8Array(8 * 1024 * 1024).fill(1), 0)
-    await file.close()
-    expect(await written).toBe(8 * 1024 * 1024)
+    const ended: string[] = []
+    await Promise.all([
+      file.write(new Uint8Array(32 * 1024 * 1024).fill(1), 0).then(() => ended.push("write")),
+      file.close().then(() => ended.push("close")),
+    ])
+    expect(ended).toEqual(["write", "close"])
+  })
+
+  test("a closed handle does not reach another file that has its descriptor's number now", async () => {
+    const first = await nodeFileSystem.open(join(directory, "a"), "create")
+    await first.close()
+    const second = await nodeFileSystem.open(join(directory, "b"), "create")
+    await expect(first.write(bytesOf(1), 0)).rejects.toMatchObject({ code: "EBADF" })
+    await expect(first.writeSynced(bytesOf(1), 0)).rejects.toMatchObject({ code: "EBADF" })
+    await expect(first.truncate(5)).rejects.toMatchObject({ code: "EBADF" })
+    expect(await second.size()).toBe(0)
+    await second.close()
   })
 
   test("a link counts as what it leads to, and as something else when it leads nowhere", async () => {
@@ -164,12 +178,15 @@ function interrupting(...calls: readonly string[]): string[] {
 function traced(options: readonly string[], code: string): string {
   const module = new URL("../../src/platform/node/node-file-system.ts", import.meta.url).href
   const program = `import { nodeFileSystem } from "${module}"\n${code}`
-  const output = join(mkdtempSync(join(tmpdir(), "orrery-trace-")), "out")
+  const folder = mkdtempSync(join(tmpdir(), "orrery-trace-"))
+  const output = join(folder, "out")
   const node = [process.execPath, "--input-type=module", "--eval", program]
   // One thread makes all the calls, because strace counts them thread by thread.
   const env = { ...process.env, UV_THREADPOOL_SIZE: "1" }
   const result = spawnSync("strace", ["-f", "-qq", "-o", output, ...options, ...node], { encoding: "utf8", env })
+  const seen = readFileSync(output, "utf8")
+  rmSync(folder, { recursive: true })
   expect(result.stderr).toBe("")
   expect(result.status).toBe(0)
-  return readFileSync(output, "utf8")
+  return seen
 }

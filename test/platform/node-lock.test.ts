@@ -195,10 +195,11 @@ async function attemptInThread(): Promise<unknown> {
 }
 
 function canMakeImmutable(): boolean {
-  const path = join(mkdtempSync(join(tmpdir(), "orrery-chattr-")), "a")
+  const folder = mkdtempSync(join(tmpdir(), "orrery-chattr-"))
+  const path = join(folder, "a")
   writeFileSync(path, "")
   const isMade = spawnSync("chattr", ["+i", path]).status === 0
   spawnSync("chattr", ["-i", path])
-  rmSync(path)
+  rmSync(folder, { recursive: true })
   return isMade
 }

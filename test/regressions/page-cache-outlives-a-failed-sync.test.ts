@@ -2,7 +2,7 @@
 // and opened again on the same machine read its last frames out of them, took them for recovered, and went on behind
 // them. Symptom: when the power went later, those frames were gone and the ones behind them were not: the log had a hole
 // in acknowledged data, and was refused as damaged. Found by the errno sweep.
-// Fix: recovery writes the end of the log again, as far as no later frame vouches for it, and syncs, before it seals.
+// Fix: recovery puts a synced copy in the place of an unsealed tail, and writes the last seal again, before a new epoch.
 
 import { expect, test } from "vitest"
 import { open } from "../../src/index.ts"

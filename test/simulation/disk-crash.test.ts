@@ -1,8 +1,11 @@
 // Crashes of the simulated disk: what the next process finds, and what becomes of the one before.
 
 import { describe, expect, test } from "vitest"
+import { delayed } from "../../src/simulation/completion-order.ts"
 import { crashStates } from "../../src/simulation/crash-states.ts"
+import { SimulatedClock } from "../../src/simulation/simulated-clock.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
+import { SimulatedRandom } from "../../src/simulation/simulated-random.ts"
 import { bytesOf, held } from "../platform/file-system-contract.ts"
 import { diskWithFile } from "./durable-file.ts"
 
@@ -21,6 +24,20 @@ describe("a crash", () => {
     const next = disk.crash("kill")
     await (await next.open("/a", "write")).dataSync()
     expect(next.crash("nothing").files().get("/a")?.[0]).toBe(2)
+  })
+
+  test("of the process alone keeps synced data for a name that is still pending", async () => {
+    const disk = new SimulatedDisk()
+    await (await disk.open("/a", "create")).writeSynced(bytesOf(1, 2), 0)
+    expect(disk.crash("kill").crash("everything").files()).toEqual(new Map([["/a", bytesOf(1, 2)]]))
+  })
+
+  test("fails at once what would have ended later", async () => {
+    const completion = delayed(new SimulatedClock(), new SimulatedRandom(1), 10)
+    const disk = new SimulatedDisk({ completion })
+    const opened = disk.open("/a", "create")
+    disk.crash("nothing")
+    await expect(opened).rejects.toMatchObject({ code: "EIO" })
   })
 
   test("fails what is in flight and everything that comes later with EIO", async () => {

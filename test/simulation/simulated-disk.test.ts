@@ -116,11 +116,12 @@ describe("data", () => {
 
   test("the caller's bytes may change after the call", async () => {
     const { disk, file } = await diskWithFile()
-    const source = bytesOf(9, 9)
-    const written = file.writeSynced(source, 0)
-    source.fill(0)
-    await written
-    expect(disk.crash("nothing").files().get("/a")?.[0]).toBe(9)
+    for (const [at, source] of [bytesOf(9, 9), Buffer.from([9, 9])].entries()) {
+      const written = file.writeSynced(source, at * 2)
+      source.fill(0)
+      await written
+    }
+    expect([...(disk.crash("nothing").files().get("/a")?.subarray(0, 5) ?? [])]).toEqual([9, 9, 9, 9, 1])
   })
 })
 
@@ -184,6 +185,18 @@ describe("names", () => {
       await disk.syncDirectory(synced)
       expect(namesOf(disk.crash("nothing"))).toEqual(["/to/a"])
     }
+  })
+
+  test("a rename between directories that is durable takes along what had its name before", async () => {
+    const disk = new SimulatedDisk()
+    await disk.makeDirectory("/from")
+    await disk.makeDirectory("/to")
+    await (await disk.open("/from/a", "create")).writeSynced(bytesOf(7), 0)
+    await disk.syncDirectory("/from")
+    await disk.open("/to/a", "create")
+    await disk.rename("/from/a", "/to/a")
+    await disk.syncDirectory("/from")
+    expect(lastContents(disk, "/to/a")).toEqual([[7]])
   })
 
   test("an unlinked file may be back", async () => {

@@ -6,12 +6,7 @@ import type { LogFrame } from "../../src/format/log-frame.ts"
 import type { Manifest } from "../../src/format/manifest.ts"
 import { RecordWalk } from "../../src/format/record-walk.ts"
 import { RecordWriter } from "../../src/format/record-writer.ts"
-import {
-  FLAG_CONTINUES,
-  KIND_DEFINE_SHAPE,
-  KIND_DEFINE_TABLE,
-  allocateRecordBuffer,
-} from "../../src/format/record.ts"
+import { FLAG_CONTINUES, KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, allocateRecordBuffer } from "../../src/format/record.ts"
 import type { RecordBuffer } from "../../src/format/record.ts"
 import { decodeShapeFields } from "../../src/format/shape-registry.ts"
 import { ValueEncoder } from "../../src/format/value-encoder.ts"
@@ -26,9 +21,11 @@ import type { CompletionOrder } from "../../src/simulation/completion-order.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { ChangeFeed } from "../../src/streams/change-feed.ts"
+import type { FeedSource } from "../../src/streams/feed-source.ts"
 import { Catalogue } from "../../src/table/catalogue.ts"
 import { FileLog } from "../../src/wal/file-log.ts"
 import type { FileLogOptions } from "../../src/wal/file-log.ts"
+import type { FrameDraft } from "../../src/wal/log.ts"
 import type { LogDirectory, LogEnd } from "../../src/wal/log-directory.ts"
 
 /** A put, or with no value a delete. */
@@ -68,7 +65,8 @@ export class FeedScene {
   readonly #platform: Platform
   #manifest: Manifest
   #writer: RecordWriter
-  #buffer: RecordBuffer = allocateRecordBuffer(64 * 1024)
+  /** Those that no write is using. An observer may write while the frame that it is told of is still being published. */
+  readonly #spareBuffers: RecordBuffer[] = []
   /** Commits of frames that were written, with what a recovery may not bring back at the end. */
   readonly commits: { readonly lsn: Lsn; readonly operations: readonly Operation[] }[] = []
 
@@ -119,9 +117,9 @@ export class FeedScene {
   /** Writes one frame. Each list of operations is a commit. Returns the last LSN. */
   async write(commits: readonly (readonly Operation[])[], level: Level = "published"): Promise<Lsn> {
     const firstLsn = lsnOf(this.log.endLsn + 1)
-    const { end, recordCount } = this.#encode(commits)
+    const { buffer, end, recordCount } = this.#encode(commits)
     const timeMs = this.#platform.clock.wallMs()
-    const draft = { buffer: this.#buffer, start: FRAME_HEADER_SIZE, end, commitCount: commits.length, recordCount, timeMs }
+    const draft = { buffer, start: FRAME_HEADER_SIZE, end, commitCount: commits.length, recordCount, timeMs }
     const notes = commits.map((operations, index) => ({ lsn: lsnOf(firstLsn + index), operations }))
     this.commits.push(...notes)
     await this.log.append({ ...draft, sync: level !== "written" }, this.log.endLsn)
@@ -130,10 +128,11 @@ export class FeedScene {
       const frame: LogFrame = { ...draft, firstLsn, lastLsn, epoch: this.log.epoch }
       this.feed.publish(frame)
       // The feed must have copied what it keeps.
-      this.#buffer.bytes.fill(0xee, FRAME_HEADER_SIZE, end)
+      buffer.bytes.fill(0xee, FRAME_HEADER_SIZE, end)
     } else if (level === "advanced") {
       this.feed.advance(lastLsn)
     }
+    this.#spareBuffers.push(buffer)
     return lastLsn
   }
 
@@ -182,15 +181,16 @@ export class FeedScene {
     }
   }
 
-  #encode(commits: readonly (readonly Operation[])[]): { readonly end: number; readonly recordCount: number } {
+  #encode(commits: readonly (readonly Operation[])[]): Pick<FrameDraft, "buffer" | "end" | "recordCount"> {
+    let buffer = this.#spareBuffers.pop() ?? allocateRecordBuffer(64 * 1024)
     let at = FRAME_HEADER_SIZE
     let recordCount = 0
     const add = (write: (at: number) => number): void => {
       let end = write(at)
       while (end < 0) {
-        const larger = allocateRecordBuffer(this.#buffer.bytes.length * 2)
-        this.#buffer.bytes.copy(larger.bytes)
-        this.#buffer = larger
+        const larger = allocateRecordBuffer(buffer.bytes.length * 2)
+        buffer.bytes.copy(larger.bytes)
+        buffer = larger
         end = write(at)
       }
       at = end
@@ -203,21 +203,21 @@ export class FeedScene {
         if (entry.id === 0) {
           const id = this.catalogue.nextId()
           this.catalogue.define(id, table)
-          add((start) => this.#writer.defineTable(this.#buffer, start, flags, id, table))
+          add((start) => this.#writer.defineTable(buffer, start, flags, id, table))
           flags = FLAG_CONTINUES
         }
         add((start) =>
           value === undefined
-            ? this.#writer.delete(this.#buffer, start, flags, entry.id, key)
-            : this.#writer.put(this.#buffer, start, flags, entry.id, key, value),
+            ? this.#writer.delete(buffer, start, flags, entry.id, key)
+            : this.#writer.put(buffer, start, flags, entry.id, key, value),
         )
         flags = FLAG_CONTINUES
         for (const { id, fields } of this.catalogue.shapes.takePending()) {
-          add((start) => this.#writer.defineShape(this.#buffer, start, FLAG_CONTINUES, id, fields))
+          add((start) => this.#writer.defineShape(buffer, start, FLAG_CONTINUES, id, fields))
         }
       }
     }
-    return { end: at, recordCount }
+    return { buffer, end: at, recordCount }
   }
 }
 
@@ -255,6 +255,40 @@ export async function readSome(stream: AsyncIterable<Commit>, count: number): Pr
     commits.push(result.value)
   }
   return commits
+}
+
+/** The log behind a slow disk: so many turns pass before a read gives its first frame. Counts the reads. */
+export class SlowSource implements FeedSource {
+  readCount = 0
+  readonly #log: FileLog
+  readonly #turns: number
+  /** What the next reads fail with. */
+  readonly failures: Error[] = []
+
+  constructor(log: FileLog, turns: number) {
+    this.#log = log
+    this.#turns = turns
+  }
+
+  get durableLsn(): Lsn {
+    return this.#log.durableLsn
+  }
+  get oldestLsn(): Lsn {
+    return this.#log.oldestLsn
+  }
+
+  async *read(after: Lsn, to?: Lsn): AsyncIterableIterator<LogFrame> {
+    this.readCount++
+    const failure = this.failures.shift()
+    for (let turn = 0; turn < this.#turns; turn++) await Promise.resolve()
+    if (failure !== undefined) throw failure
+    yield* this.#log.read(after, to)
+  }
+}
+
+/** The texts of the next commits. */
+export async function texts(stream: AsyncIterable<Commit>, count: number): Promise<string[]> {
+  return (await readSome(stream, count)).map(textOf)
 }
 
 /** Lets everything run that can run without new input. */

@@ -1,0 +1,111 @@
+// The values whose bytes are kept in test/golden/values. Nothing here may change; new values go to the end.
+
+/** Shapes by number: the first tag of shapes, its last, and one in between. */
+export const goldenShapes: readonly (readonly [id: number, fields: readonly string[]])[] = [
+  [0, ["id", "name", "email", "age", "score", "active", "ts"]],
+  [1, ["x", "y"]],
+  [300, ["first name", "größe", "__proto__", ""]],
+  [4095, ["last"]],
+]
+
+function fixed(error: Error, stack: string): Error {
+  error.stack = stack
+  return error
+}
+
+const shared = { x: 1, y: "shared" }
+const circle: Record<string, unknown> = { x: 1 }
+circle["y"] = circle
+const sparse: unknown[] = ["first"]
+sparse[1_000_000] = "far"
+
+export const goldenValues: Readonly<Record<string, unknown>> = {
+  undefined: undefined,
+  null: null,
+  false: false,
+  true: true,
+  "0": 0,
+  "-0": -0,
+  "127": 127,
+  "128": 128,
+  "65535": 65_535,
+  "65536": 65_536,
+  "2147483647": 2_147_483_647,
+  "-1": -1,
+  "-256": -256,
+  "-257": -257,
+  "-2147483648": -2_147_483_648,
+  "2147483649": 2_147_483_649,
+  "1760000032977": 1_760_000_032_977,
+  "-1760000032977": -1_760_000_032_977,
+  "2^47 - 1": 2 ** 47 - 1,
+  "2^53 - 1": 2 ** 53 - 1,
+  "0.5": 0.5,
+  "0.1": 0.1,
+  "-1177.875": -1177.875,
+  "1e300": 1e300,
+  Infinity: Infinity,
+  NaN: NaN,
+  "0n": 0n,
+  "-1n": -1n,
+  "2n ** 63n": 2n ** 63n,
+  "-(2n ** 64n)": -(2n ** 64n),
+  "empty string": "",
+  "ASCII string": "orrery",
+  "Latin-1 string": "Zoë",
+  "63 Latin-1 characters": "ÿ".repeat(63),
+  "64 ASCII characters": "x".repeat(64),
+  "256 ASCII characters": "x".repeat(256),
+  "UTF-8 string": "東京 🪐",
+  "256 bytes of UTF-8": "é".repeat(128),
+  "lone surrogate": "a\ud800",
+  "empty array": [],
+  "array of 15": Array.from({ length: 15 }, (_, index) => index),
+  "array of 16": Array.from({ length: 16 }, (_, index) => -index),
+  "array with a hole": [1, , 3],
+  "sparse array": sparse,
+  "empty object": {},
+  "object in full": { free: 1, "of any": ["shape"] },
+  "object without prototype": Object.assign(Object.create(null) as object, { a: 1 }),
+  "object of shape 0": {
+    id: 4711,
+    name: "user-4711",
+    email: "u4711@example.io",
+    age: 41,
+    score: 1177.875,
+    active: true,
+    ts: 1_760_000_032_977,
+  },
+  "object of shape 300": JSON.parse('{"first name":"Ada","größe":1.5,"__proto__":{"x":1,"y":2},"":null}'),
+  "object of shape 4095": { last: undefined },
+  Map: new Map<unknown, unknown>([
+    ["a", 1],
+    [{ x: 0, y: 0 }, new Map()],
+  ]),
+  Set: new Set<unknown>(["a", 1, NaN]),
+  Date: new Date(1_760_000_032_977),
+  "invalid Date": new Date(NaN),
+  RegExp: /a+\/(?<b>.)/giu,
+  ArrayBuffer: new Uint8Array([1, 2, 3]).buffer,
+  DataView: new DataView(new Uint8Array([1, 2, 3]).buffer),
+  Int8Array: new Int8Array([-1]),
+  Uint8Array: new Uint8Array([255]),
+  Uint8ClampedArray: new Uint8ClampedArray([255]),
+  Int16Array: new Int16Array([-2]),
+  Uint16Array: new Uint16Array([258]),
+  Int32Array: new Int32Array([-2]),
+  Uint32Array: new Uint32Array([16_909_060]),
+  Float32Array: new Float32Array([0.5]),
+  Float64Array: new Float64Array([0.1]),
+  BigInt64Array: new BigInt64Array([-2n]),
+  BigUint64Array: new BigUint64Array([2n ** 63n]),
+  "boxed number": Object(1.5),
+  "boxed string": Object("box"),
+  "boxed boolean": Object(true),
+  "boxed bigint": Object(7n),
+  Error: fixed(new Error("broken"), "Error: broken\n    at orrery"),
+  "TypeError with a cause": fixed(new TypeError("no", { cause: { x: 1, y: 2 } }), "stack"),
+  "RangeError without message": fixed(new RangeError(), ""),
+  "one object twice": [shared, shared],
+  "circle through a shape": circle,
+}

@@ -1,0 +1,106 @@
+import { expect, test } from "vitest"
+import { recordSize } from "../../src/format/record.ts"
+import { lsnOf } from "../../src/model/lsn.ts"
+import { FeedValues } from "../../src/streams/feed-change.ts"
+import { Router } from "../../src/streams/router.ts"
+import type { Share } from "../../src/streams/router.ts"
+import { FeedScene, textOf } from "./feed-scene.ts"
+import type { Operation } from "./feed-scene.ts"
+
+interface Wanted {
+  readonly table?: string
+  readonly prefix?: string
+}
+
+/** Routes one frame of these commits to topics for these filters. */
+async function route(
+  commits: readonly (readonly Operation[])[],
+  wanted: readonly Wanted[],
+  after = 0,
+): Promise<{ readonly router: Router; readonly shares: readonly Share[] }> {
+  const scene = await FeedScene.open()
+  const router = new Router(scene.catalogue, new FeedValues(scene.catalogue.shapes))
+  for (const { table, prefix = "" } of wanted) {
+    router.topic({ table: table === undefined ? undefined : scene.catalogue.entry(table), prefix: Buffer.from(prefix) })
+  }
+  await scene.write(commits)
+  for await (const frame of scene.log.read(lsnOf(0))) {
+    const shares = router.route(frame, lsnOf(after))
+    frame.buffer.bytes.fill(0)
+    return { router, shares }
+  }
+  throw new Error("there is no frame")
+}
+
+function put(key: string, table = "t"): Operation {
+  return { table, key, value: 1 }
+}
+
+test("each topic gets its share, those that nothing matches get none", async () => {
+  const { shares } = await route(
+    [[put("ab"), put("b"), put("ab", "u")], [put("c", "u")]],
+    [{}, { table: "t" }, { table: "u", prefix: "a" }, { prefix: "ab" }, { table: "t", prefix: "x" }, { table: "v" }],
+  )
+  const texts = shares.map(({ topic, batch }) => {
+    const { table, prefix } = topic.filter
+    return `${table?.name ?? "*"}/${Buffer.from(prefix).toString()} ${batch.commits.map(textOf).join(" ")}`
+  })
+  expect(texts.toSorted()).toEqual(["*/ 2:ab=1,b=1,ab=1 3:c=1", "*/ab 2:ab=1,ab=1", "t/ 2:ab=1,b=1", "u/a 2:ab=1"])
+})
+
+test("one filter is one topic", async () => {
+  const { router } = await route([[put("a")]], [{}, {}])
+  const filter = { table: undefined, prefix: Buffer.from("a") }
+  expect(router.topic(filter)).toBe(router.topic({ ...filter }))
+  expect(router.topic({ table: undefined, prefix: Buffer.alloc(0) })).not.toBe(router.topic(filter))
+})
+
+test("a change that several topics get is one object", async () => {
+  const { shares } = await route([[put("a")]], [{}, { prefix: "a" }])
+  expect(shares).toHaveLength(2)
+  expect(shares[0]?.batch.commits[0]?.changes[0]).toBe(shares[1]?.batch.commits[0]?.changes[0])
+})
+
+test("only records that somebody gets are copied", async () => {
+  const { shares } = await route(
+    [
+      [put("a1"), put("b"), put("a2")],
+      [put("b"), put("a3"), put("a4")],
+    ],
+    [{ prefix: "a" }],
+  )
+  expect(shares[0]?.batch.commits.map(textOf)).toEqual(["2:a1=1,a2=1", "3:a3=1,a4=1"])
+  expect(shares[0]?.batch.size).toBe(4 * recordSize(2, 1))
+})
+
+test("commits up to the position are left out", async () => {
+  const { shares } = await route([[put("a")], [put("b")], [put("c")]], [{}], 3)
+  expect(shares[0]?.batch.commits.map(textOf)).toEqual(["4:c=1"])
+  expect(shares[0]?.batch.lastLsn).toBe(4)
+})
+
+test("a frame of definitions and other people's changes touches nobody", async () => {
+  const { shares } = await route([[put("a", "new table")]], [{ table: "t" }])
+  expect(shares).toEqual([])
+})
+
+test("a topic that was taken out gets nothing, and leaves the others alone", async () => {
+  const scene = await FeedScene.open()
+  const router = new Router(scene.catalogue, new FeedValues(scene.catalogue.shapes))
+  const table = scene.catalogue.entry("t")
+  const topics = ["", "a", "ab"].map((prefix) => router.topic({ table, prefix: Buffer.from(prefix) }))
+  await scene.write([[put("ab")]])
+  const touched = async (): Promise<number> => {
+    let count = 0
+    for await (const frame of scene.log.read(lsnOf(0))) count += router.route(frame, lsnOf(0)).length
+    return count
+  }
+  for (let left = 3; left > 0; left--) {
+    expect(await touched()).toBe(left)
+    expect(router.isIdle).toBe(false)
+    const topic = topics.shift()
+    if (topic !== undefined) router.remove(topic)
+  }
+  expect(await touched()).toBe(0)
+  expect(router.isIdle).toBe(true)
+})
