@@ -59,6 +59,7 @@ async function loadAndKill(data: DataSet, directory: string, signal: AbortSignal
   bar.end()
   assert.ok(acknowledged.size < count, "the writer was killed in the middle of its work")
   printFact(`killed with SIGKILL; ${formatCount(acknowledged.size)} cities were acknowledged`)
+  printFact("a kill ends the process and not the machine: what a loss of power leaves, it cannot show")
   return acknowledged
 }
 

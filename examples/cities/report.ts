@@ -54,7 +54,7 @@ export function printComparison(cityCount: number, orrery: Result, plainMap: Res
     `not synced: ${IN_FLIGHT_COUNT_MAX} lines a write, one sync at the very end; not durable against power loss`,
   )
   printFact("a get of the Map gives the object itself, a get of the store makes a new one from its bytes")
-  printFact("same objects in the same order, each side in processes of its own; gets and last row: medians")
+  printFact("same objects in the same order, each side in processes of its own; gets: median of 3 rounds")
 }
 
 export function describeMachine(): string {

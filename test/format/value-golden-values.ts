@@ -1,5 +1,7 @@
 // The values whose bytes are kept in test/golden/values. Nothing here may change; new values go to the end.
 
+import { holey } from "./value-scene.ts"
+
 /** Shapes by number: the first tag of shapes, its last, and one in between. */
 export const goldenShapes: readonly (readonly [id: number, fields: readonly string[]])[] = [
   [0, ["id", "name", "email", "age", "score", "active", "ts"]],
@@ -16,8 +18,6 @@ function fixed(error: Error, stack: string): Error {
 const shared = { x: 1, y: "shared" }
 const circle: Record<string, unknown> = { x: 1 }
 circle["y"] = circle
-const sparse: unknown[] = ["first"]
-sparse[1_000_000] = "far"
 
 export const goldenValues: Readonly<Record<string, unknown>> = {
   undefined: undefined,
@@ -62,8 +62,8 @@ export const goldenValues: Readonly<Record<string, unknown>> = {
   "empty array": [],
   "array of 15": Array.from({ length: 15 }, (_, index) => index),
   "array of 16": Array.from({ length: 16 }, (_, index) => -index),
-  "array with a hole": [1, , 3],
-  "sparse array": sparse,
+  "array with a hole": holey(3, { 0: 1, 2: 3 }),
+  "sparse array": holey(1_000_001, { 0: "first", 1_000_000: "far" }),
   "empty object": {},
   "object in full": { free: 1, "of any": ["shape"] },
   "object without prototype": Object.assign(Object.create(null) as object, { a: 1 }),

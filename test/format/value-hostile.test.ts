@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest"
 import { VALUE_DEPTH_MAX } from "../../src/model/limits.ts"
 import { ValueDamaged } from "../../src/format/value-damaged.ts"
 import { differenceOf } from "./same-value.ts"
-import { ValueScene, thrownBy } from "./value-scene.ts"
+import { holey, ValueScene, thrownBy } from "./value-scene.ts"
 
 const MEBIBYTE = 1024 * 1024
 const circle: Record<string, unknown> = { name: "circle" }
@@ -14,7 +14,7 @@ const values: readonly unknown[] = [
   { id: 4711, name: "user-4711", email: "u4711@example.io", age: 41, score: 1177.875, active: true, ts: 1760000032977 },
   [0, -1, 300, -300, 2 ** 40, 0.5, 0.1, NaN, undefined, null, true, false, 5n, -(2n ** 90n)],
   ["", "short", "é", "x".repeat(70), "x".repeat(300), "東京", "東".repeat(100), "\ud800"],
-  [[1, , 3], Array.from({ length: 20 }, (_, index) => index), { free: 1, form: [{}] }],
+  [holey(3, { 0: 1, 2: 3 }), Array.from({ length: 20 }, (_, index) => index), { free: 1, form: [{}] }],
   new Map<unknown, unknown>([
     ["a", { b: 1 }],
     [2, new Set([1, "two"])],
@@ -307,7 +307,10 @@ describe("prototypes", () => {
     let callCount = 0
     const value = { trap: 1, other: 2 }
     const bytes = scene.encode(value)
-    Object.defineProperty(Object.prototype, "trap", { set: () => callCount++, configurable: true })
+    const set = (): void => {
+      callCount++
+    }
+    Object.defineProperty(Object.prototype, "trap", { set, configurable: true })
     try {
       for (let time = 0; time < 30; time++) {
         expect(Object.entries(scene.decode(bytes) as object)).toEqual(Object.entries(value))

@@ -37,6 +37,14 @@ export class ValueScene {
   }
 }
 
+/** An array of that length with those elements, and holes in all other places. */
+export function holey(length: number, elements: Readonly<Record<number, unknown>>): unknown[] {
+  const array: unknown[] = []
+  Object.assign(array, elements)
+  array.length = length
+  return array
+}
+
 /** What the call throws. Fails if it throws nothing. */
 export function thrownBy(call: () => unknown): unknown {
   try {

@@ -39,7 +39,7 @@ const primitive = fc.oneof(
   fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
 )
 
-const typedArrays = [
+const viewConstructors: readonly (new (memory: ArrayBuffer) => object)[] = [
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
@@ -52,14 +52,14 @@ const typedArrays = [
   BigInt64Array,
   BigUint64Array,
   DataView,
-] as const
+]
 
 const builtin = fc.oneof(
   fc.date({ noInvalidDate: false }),
-  fc.constantFrom(/a+/g, /[^\u0000]\/(?<x>.)/dsu, new RegExp("")),
+  fc.constantFrom(/a+/g, /[^x]\/(?<x>.)/dsu, new RegExp("")),
   fc.uint8Array({ maxLength: 30 }).map((bytes) => bytes.slice().buffer),
   fc
-    .tuple(fc.constantFrom(...typedArrays), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+    .tuple(fc.constantFrom(...viewConstructors), fc.uint8Array({ minLength: 16, maxLength: 16 }))
     .map(([constructor, bytes]) => new constructor(bytes.slice().buffer)),
   fc.oneof(text, number, fc.boolean(), fc.bigInt()).map((value): unknown => Object(value)),
 )
@@ -76,7 +76,7 @@ type Plan =
 
 const { plan } = fc.letrec<{ plan: Plan }>((tie) => ({
   plan: fc.oneof(
-    { maxDepth: 4, withCrossShrink: true },
+    { maxDepth: 3, withCrossShrink: true },
     { weight: 6, arbitrary: primitive.map((value): Plan => ({ kind: "leaf", value })) },
     { weight: 1, arbitrary: builtin.map((value): Plan => ({ kind: "leaf", value })) },
     { weight: 1, arbitrary: fc.nat(40).map((choice): Plan => ({ kind: "again", choice })) },
@@ -157,6 +157,7 @@ function build(plan: Plan, met: object[]): unknown {
     }
     case "error": {
       const error = new RangeError(plan.message)
+      error.stack = "at the property"
       met.push(error)
       if (plan.cause !== undefined) {
         Object.defineProperty(error, "cause", { value: build(plan.cause, met), writable: true, configurable: true })
