@@ -1,7 +1,7 @@
 // Random gets: the second half of W1. The store is filled in one random order and read in another.
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
-import { interleave, ratiosOf } from "./harness.ts"
+import { interleave, notesOf, ratiosOf } from "./harness.ts"
 import { loadPeer } from "./peers/peer-list.ts"
 import type { PeerName } from "./peers/peer-list.ts"
 import type { PeerStore } from "./peers/peer.ts"
@@ -10,7 +10,7 @@ import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { medianOf, spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, SEED, scoreSumOf, shuffled } from "./workload.ts"
+import { entriesOf, keyOf, Latencies, SEED, scoreSumOf, shuffled, warmCountFor } from "./workload.ts"
 
 /** Gets that are timed together: one alone is too short for the clock. */
 const CHUNK_COUNT = 100
@@ -25,7 +25,7 @@ async function read({ directory, peer: name, count, round }: ScenarioInput): Pro
   for (let start = 0; start < count; start += FILL_BATCH) {
     await store.putMany(entriesOf(written, start, Math.min(count, start + FILL_BATCH)))
   }
-  readAll(store, shuffled(count, SEED + 100 + round).subarray(0, count / 10), new Latencies())
+  readAll(store, shuffled(count, SEED + 100 + round).subarray(0, warmCountFor(count)), new Latencies())
   const order = shuffled(count, SEED + 200 + round)
   const chunks = new Latencies()
   const watch = new PauseWatch()
@@ -38,7 +38,7 @@ async function read({ directory, peer: name, count, round }: ScenarioInput): Pro
   await store.close()
   return {
     numbers: { getsPerSecond: (count / elapsedMs) * 1000, rssBytes, ...chunks.summary(), ...pauses },
-    texts: { title: peer.title },
+    texts: { title: peer.title, note: peer.note ?? "" },
   }
 }
 
@@ -57,7 +57,7 @@ function readAll(store: PeerStore, order: Uint32Array, chunks: Latencies): numbe
 }
 
 function lineOf(series: Series, map: Series | undefined): string[] {
-  if (!series.isMeasured) return [series.name, series.problem ?? ""]
+  if (!series.isMeasured) return [series.name, series.status]
   const ns = (name: string): string => `${(series.median(name) * 1e6).toFixed(0)} ns`
   const ratios = ratiosOf(series, map, "getsPerSecond")
   return [
@@ -74,7 +74,7 @@ function lineOf(series: Series, map: Series | undefined): string[] {
 
 async function run(context: Context): Promise<Report> {
   const count = context.isQuick ? 100_000 : 1_000_000
-  const rounds = context.rounds(context.isQuick ? 5 : 3)
+  const rounds = context.rounds(3)
   const names: readonly PeerName[] = ["orrery", "map", "lmdb", "classic-level", "sqlite"]
   const variants = names.map((peer): Variant => ({ name: peer, scenario: "read", input: { peer, count } }))
   const all = await interleave(context, "gets", variants, rounds, ({ numbers }) =>
@@ -95,6 +95,7 @@ async function run(context: Context): Promise<Report> {
       figure("gets, W1, against lmdb", { atLeast: 2 }, ratiosOf(orrery, lmdb, "getsPerSecond")),
     ],
     notes: [
+      ...notesOf(all),
       `Latencies are those of ${CHUNK_COUNT} gets in a row, divided. The key is made, and one field added up, within the time. A Map gives its own object, every store a new one.`,
     ],
   }
@@ -103,6 +104,7 @@ async function run(context: Context): Promise<Report> {
 export const row: Row = {
   name: "gets",
   title: "Random gets against Map, lmdb, classic-level, SQLite",
-  estimateSeconds: (isQuick) => (isQuick ? 25 : 90),
+  estimateSeconds: (isQuick) => (isQuick ? 15 : 90),
+  hasQuickSize: true,
   run,
 }

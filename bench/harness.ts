@@ -16,6 +16,8 @@ export interface Row {
   readonly title: string
   /** How long it should take on a quiet machine. */
   readonly estimateSeconds: (isQuick: boolean) => number
+  /** False: runs in full only, and in a quick run only when it is named. */
+  readonly hasQuickSize: boolean
   readonly run: (context: Context) => Promise<Report>
 }
 
@@ -67,6 +69,11 @@ export class Series {
   text(name: string): string {
     return this.samples[0]?.texts?.[name] ?? ""
   }
+
+  /** For a cell of a table: the problem without its reason. */
+  get status(): string {
+    return this.problem?.split(":")[0] ?? ""
+  }
 }
 
 /** A run takes this long at most; then something hangs. */
@@ -93,8 +100,7 @@ export async function interleave(
         target.samples.push(outcome.measured)
         context.progress(`${place}: ${show(outcome.measured)}`)
       } else {
-        target.problem =
-          outcome.kind === "unavailable" ? `not available: ${outcome.reason}` : `failed: ${outcome.reason}`
+        target.problem = problemOf(outcome)
         context.progress(`${place}: ${target.problem}`)
       }
     }
@@ -130,17 +136,34 @@ function runChild(file: string, scenario: string, input: ScenarioInput): Promise
     // What a scenario prints is for the eyes of whoever waits; its outcome comes through the fourth.
     stdio: ["ignore", process.stderr, process.stderr, "pipe"],
   })
-  const timer = setTimeout(() => child.kill("SIGKILL"), RUN_MS_MAX)
+  const kill = (): void => void child.kill("SIGKILL")
+  const timer = setTimeout(kill, RUN_MS_MAX)
+  process.once("exit", kill)
   let text = ""
   child.stdio[3]?.on("data", (chunk: Buffer) => (text += chunk.toString()))
   return new Promise((resolve) => {
     child.on("error", (error) => resolve({ kind: "failed", reason: error.message }))
     child.on("close", (code, signal) => {
       clearTimeout(timer)
+      process.off("exit", kill)
       if (text !== "") resolve(JSON.parse(text) as Outcome)
       else resolve({ kind: "failed", reason: `the process ended with ${String(signal ?? code)} and said nothing` })
     })
   })
+}
+
+/** How a run that gave nothing ended, in words. */
+export function problemOf(outcome: Exclude<Outcome, { readonly kind: "measured" }>): string {
+  return `${outcome.kind === "unavailable" ? "not available" : "failed"}: ${outcome.reason}`
+}
+
+/** What a report must say of its variants in words: why one is missing, what to know of another. */
+export function notesOf(all: readonly Series[]): string[] {
+  const notes = all.flatMap((series) => [
+    ...(series.problem === undefined ? [] : [`${series.name}: ${series.problem}`]),
+    ...(series.text("note") === "" ? [] : [series.text("note")]),
+  ])
+  return [...new Set(notes)]
 }
 
 /** What one variant is to another, round by round. */

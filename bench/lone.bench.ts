@@ -6,7 +6,7 @@ import { open } from "node:fs/promises"
 import type { FileHandle } from "node:fs/promises"
 import { join } from "node:path"
 import type { Context, Row, Series, Variant } from "./harness.ts"
-import { interleave } from "./harness.ts"
+import { interleave, notesOf } from "./harness.ts"
 import { openOrrery } from "./peers/orrery.ts"
 import { figure, formatMs } from "./report.ts"
 import type { Report } from "./report.ts"
@@ -107,7 +107,7 @@ function ratiosWithin(series: Series | undefined, upper: string, lower: string):
 
 async function run(context: Context): Promise<Report> {
   const count = context.isQuick ? 2500 : 10_000
-  const rounds = context.rounds(5)
+  const rounds = context.rounds(context.isQuick ? 3 : 5)
   const priors = [10, 100_000]
   const variants = priors.map((prior): Variant => {
     const name = `${prior.toLocaleString("en")} records before`
@@ -157,13 +157,14 @@ async function run(context: Context): Promise<Report> {
         ),
       ),
     ],
-    notes: all.flatMap((series) => (series.problem === undefined ? [] : [`${series.name}: ${series.problem}`])),
+    notes: notesOf(all),
   }
 }
 
 export const row: Row = {
   name: "lone",
   title: "A lone synced put against bare writes of the same bytes",
-  estimateSeconds: (isQuick) => (isQuick ? 15 : 60),
+  estimateSeconds: (isQuick) => (isQuick ? 10 : 60),
+  hasQuickSize: true,
   run,
 }

@@ -2,7 +2,7 @@
 // itself. The second half of the records is also counted alone: it leaves out what a store costs when it is empty.
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
-import { interleave } from "./harness.ts"
+import { interleave, notesOf } from "./harness.ts"
 import { loadPeer } from "./peers/peer-list.ts"
 import type { PeerName } from "./peers/peer-list.ts"
 import { OrreryStore } from "./peers/orrery.ts"
@@ -52,7 +52,7 @@ async function grow({ directory, peer: name, count, callers, round }: ScenarioIn
       liveBytesPerRecord: tables === undefined ? Number.NaN : tables.liveBytes / tables.records,
       heapBytes,
     },
-    texts: { title: peer.title },
+    texts: { title: peer.title, note: peer.note ?? "" },
   }
 }
 
@@ -102,7 +102,7 @@ async function run(context: Context): Promise<Report> {
                 formatMegabytes(series.median("openBytes")),
                 formatMegabytes(series.median("heapBytes")),
               ]
-            : [series.name, series.problem ?? ""],
+            : [series.name, series.status],
         ),
       },
     ],
@@ -114,13 +114,17 @@ async function run(context: Context): Promise<Report> {
         0,
       ),
     ],
-    notes: context.isQuick ? ["With so few records, what an empty store costs weighs heavily on each."] : [],
+    notes: [
+      ...notesOf(all),
+      ...(context.isQuick ? ["With so few records, what an empty store costs weighs heavily on each."] : []),
+    ],
   }
 }
 
 export const row: Row = {
   name: "memory",
   title: "Memory a record, against Map",
-  estimateSeconds: (isQuick) => (isQuick ? 15 : 45),
+  estimateSeconds: (isQuick) => (isQuick ? 12 : 45),
+  hasQuickSize: true,
   run,
 }

@@ -3,7 +3,7 @@
 // own benchmark.
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
-import { interleave } from "./harness.ts"
+import { interleave, notesOf } from "./harness.ts"
 import { loadPeer } from "./peers/peer-list.ts"
 import type { PeerStore } from "./peers/peer.ts"
 import { figure, formatMegabytes, formatMs, formatRate } from "./report.ts"
@@ -36,7 +36,10 @@ async function fill({ directory, peer: name, count, callers, round }: ScenarioIn
   const pauses = await watch.stop()
   expectEqual(`records in ${peer.title}`, await store.count(), count)
   const rssBytes = process.memoryUsage.rss()
-  return { numbers: { putsPerSecond: (count / elapsedMs) * 1000, rssBytes, ...pauses }, texts: { title: peer.title } }
+  return {
+    numbers: { putsPerSecond: (count / elapsedMs) * 1000, rssBytes, ...pauses },
+    texts: { title: peer.title, note: peer.note ?? "" },
+  }
 }
 
 async function runTurns(perTurn: number, count: number, put: (index: number) => Promise<unknown>): Promise<void> {
@@ -97,7 +100,7 @@ function longestStep(output: string): Figure {
 }
 
 function lineOf(series: Series): string[] {
-  if (!series.isMeasured) return [series.name, series.problem ?? ""]
+  if (!series.isMeasured) return [series.name, series.status]
   const ms = (name: string): string => spread(series.values(name), formatMs)
   return [
     series.name,
@@ -111,7 +114,7 @@ function lineOf(series: Series): string[] {
 }
 
 async function run(context: Context): Promise<Report> {
-  const count = context.isQuick ? 500_000 : 5_000_000
+  const count = context.isQuick ? 300_000 : 5_000_000
   const paced = context.isQuick ? 200_000 : 1_000_000
   const rounds = context.rounds(3)
   const variants: Variant[] = [
@@ -151,13 +154,14 @@ async function run(context: Context): Promise<Report> {
       ),
       longestStep(table),
     ],
-    notes: ["Event-loop delays hold the 1 ms of the timer that measures them."],
+    notes: [...notesOf(all), "Event-loop delays hold the 1 ms of the timer that measures them."],
   }
 }
 
 export const row: Row = {
   name: "pauses",
   title: "GC pauses, event-loop delays, longest steps, against Map",
-  estimateSeconds: (isQuick) => (isQuick ? 40 : 210),
+  estimateSeconds: (isQuick) => (isQuick ? 30 : 210),
+  hasQuickSize: true,
   run,
 }

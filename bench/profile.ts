@@ -1,8 +1,10 @@
-// Where the time goes: `node bench/profile.ts puts|gets|lone` runs W1 under V8's sampling profiler, in a process of its own,
-// and prints the 30 functions with the most time of their own. With `--keep`, the profile stays, for a viewer.
+// Where the time goes: `node bench/profile.ts puts|gets|lone` runs W1, or a lone writer, under V8's sampling profiler, and
+// prints the 30 functions with the most time of their own. Only the workload is profiled: not start-up, nor what is put
+// there to be read. `--keep` leaves the profile in the folder for temporary files, for a viewer.
 
-import { spawnSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { Session } from "node:inspector/promises"
+import type { Profiler } from "node:inspector"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { fileURLToPath } from "node:url"
@@ -13,112 +15,114 @@ import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } fro
 
 const PRINTED_COUNT = 30
 const SAMPLE_INTERVAL_US = 200
+const FILL_BATCH = 1000
 
 const root = join(import.meta.dirname, "..")
 
-/** What may be profiled, over how many records. */
-const workloads: Readonly<Record<string, (orrery: OrreryStore) => Promise<number>>> = {
-  async puts(orrery) {
-    const count = 2_000_000
-    const order = shuffled(count, SEED)
-    const put = (index: number): Promise<unknown> => {
-      const n = order[index] as number
-      return orrery.put(keyOf(n), recordOf(n))
-    }
-    await runCallers(1000, count, put, new Latencies())
-    return count
+interface Workload {
+  readonly operationCount: number
+  /** Sets up, and returns what is to be profiled. */
+  readonly prepare: (orrery: OrreryStore) => Promise<() => Promise<void>>
+}
+
+const workloads: Readonly<Record<string, Workload>> = {
+  puts: {
+    operationCount: 2_000_000,
+    async prepare(orrery) {
+      const order = shuffled(this.operationCount, SEED)
+      const put = (index: number): Promise<unknown> => {
+        const n = order[index] as number
+        return orrery.put(keyOf(n), recordOf(n))
+      }
+      return () => runCallers(1000, order.length, put, new Latencies())
+    },
   },
-  async gets(orrery) {
-    const count = 1_000_000
-    const order = shuffled(count, SEED)
-    for (let start = 0; start < count; start += 1000) await orrery.putMany(entriesOf(order, start, start + 1000))
-    let sum = 0
-    for (let round = 0; round < 3; round++) {
-      for (const n of shuffled(count, SEED + 1 + round)) sum += orrery.get(keyOf(n))?.age ?? Number.NaN
-    }
-    if (Number.isNaN(sum)) throw new Error("a record is missing")
-    return 3 * count
+  gets: {
+    operationCount: 3_000_000,
+    async prepare(orrery) {
+      const recordCount = this.operationCount / 3
+      const written = shuffled(recordCount, SEED)
+      for (let start = 0; start < recordCount; start += FILL_BATCH) {
+        await orrery.putMany(entriesOf(written, start, start + FILL_BATCH))
+      }
+      const orders = [1, 2, 3].map((salt) => shuffled(recordCount, SEED + salt))
+      return async () => {
+        let sum = 0
+        for (const order of orders) for (const n of order) sum += orrery.get(keyOf(n))?.score ?? Number.NaN
+        if (Number.isNaN(sum)) throw new Error("a record is missing")
+      }
+    },
   },
-  async lone(orrery) {
-    const count = 50_000
-    for (let n = 0; n < count; n++) await orrery.put(keyOf(n), recordOf(n))
-    return count
+  lone: {
+    operationCount: 50_000,
+    async prepare(orrery) {
+      return async () => {
+        for (let n = 0; n < this.operationCount; n++) await orrery.put(keyOf(n), recordOf(n))
+      }
+    },
   },
 }
 
-interface ProfileNode {
-  readonly id: number
-  readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number }
+async function profileOf(run: () => Promise<void>): Promise<Profiler.Profile> {
+  const session = new Session()
+  session.connect()
+  await session.post("Profiler.enable")
+  await session.post("Profiler.setSamplingInterval", { interval: SAMPLE_INTERVAL_US })
+  await session.post("Profiler.start")
+  await run()
+  const { profile } = await session.post("Profiler.stop")
+  session.disconnect()
+  return profile
 }
 
-interface Profile {
-  readonly nodes: readonly ProfileNode[]
-  readonly samples: readonly number[]
-  readonly timeDeltas: readonly number[]
-}
-
-async function runWorkload(name: string): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), "orrery-profile-"))
-  try {
-    const orrery = await openOrrery(directory)
-    const startMs = performance.now()
-    const count = (await workloads[name]?.(orrery)) ?? 0
-    const elapsedMs = performance.now() - startMs
-    console.log(
-      `${name}: ${count.toLocaleString("en")} operations, ${((elapsedMs * 1e6) / count).toFixed(0)} ns each, profiler included`,
-    )
-    await orrery.close()
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
-}
-
-function print(profile: Profile): void {
+function print({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): void {
   const selfUs = new Map<string, number>()
-  const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
+  const names = new Map(nodes.map((node) => [node.id, nameOf(node)]))
   let totalUs = 0
-  for (const [index, id] of profile.samples.entries()) {
-    const { functionName, url, lineNumber } = (nodes.get(id) as ProfileNode).callFrame
-    const file = url.startsWith("file:") ? relative(root, fileURLToPath(url)) : url
-    const name = `${functionName === "" ? "(anonymous)" : functionName}  ${file}${file === "" ? "" : `:${lineNumber + 1}`}`
+  for (const [index, id] of samples.entries()) {
+    const name = names.get(id) ?? ""
     // A sample stands for the time up to the next one.
-    const deltaUs = profile.timeDeltas[index + 1] ?? 0
+    const deltaUs = timeDeltas[index + 1] ?? 0
     selfUs.set(name, (selfUs.get(name) ?? 0) + deltaUs)
     totalUs += deltaUs
   }
-  console.log(`self time of ${(totalUs / 1e6).toFixed(2)} s in all, the whole process, start-up included`)
-  const sorted = [...selfUs].sort(([, left], [, right]) => right - left).slice(0, PRINTED_COUNT)
+  const sorted = [...selfUs].toSorted(([, left], [, right]) => right - left).slice(0, PRINTED_COUNT)
   for (const [name, us] of sorted) {
     console.log(`${((us / totalUs) * 100).toFixed(1).padStart(6)} %  ${(us / 1000).toFixed(0).padStart(6)} ms  ${name}`)
   }
 }
 
+function nameOf({ callFrame: { functionName, url, lineNumber } }: Profiler.ProfileNode): string {
+  const name = functionName === "" ? "(anonymous)" : functionName
+  if (url === "") return name.startsWith("(") ? name : `${name}  (native, or compiled at run time)`
+  return `${name}  ${url.startsWith("file:") ? relative(root, fileURLToPath(url)) : url}:${lineNumber + 1}`
+}
+
 async function main([name = "", ...options]: readonly string[]): Promise<void> {
-  if (options.includes("--child")) return runWorkload(name)
-  if (workloads[name] === undefined) {
+  const workload = workloads[name]
+  if (workload === undefined) {
     throw new TypeError(`profile takes one of ${Object.keys(workloads).join(", ")}, not "${name}"`)
   }
   const release = await takeBenchmarkLock((message) => console.error(message))
-  const folder = mkdtempSync(join(tmpdir(), "orrery-profile-"))
+  const directory = mkdtempSync(join(tmpdir(), "orrery-profile-"))
   try {
-    const { status } = spawnSync(
-      process.execPath,
-      [
-        "--cpu-prof",
-        `--cpu-prof-dir=${folder}`,
-        `--cpu-prof-interval=${SAMPLE_INTERVAL_US}`,
-        import.meta.filename,
-        name,
-        "--child",
-      ],
-      { stdio: "inherit" },
+    const orrery = await openOrrery(directory)
+    const run = await workload.prepare(orrery)
+    const startMs = performance.now()
+    const profile = await profileOf(run)
+    const ns = ((performance.now() - startMs) * 1e6) / workload.operationCount
+    console.log(
+      `${name}: ${workload.operationCount.toLocaleString("en")} operations, ${ns.toFixed(0)} ns each, profiler included`,
     )
-    if (status !== 0) throw new Error(`the workload ended with ${String(status)}`)
-    const [file = ""] = readdirSync(folder).filter((entry) => entry.endsWith(".cpuprofile"))
-    print(JSON.parse(readFileSync(join(folder, file), "utf8")) as Profile)
-    if (options.includes("--keep")) console.log(`profile: ${join(folder, file)}`)
+    print(profile)
+    await orrery.close()
+    if (options.includes("--keep")) {
+      const path = join(tmpdir(), `orrery-${name}.cpuprofile`)
+      writeFileSync(path, JSON.stringify(profile))
+      console.log(`profile: ${path}`)
+    }
   } finally {
-    if (!options.includes("--keep")) rmSync(folder, { recursive: true, force: true })
+    rmSync(directory, { recursive: true, force: true })
     release()
   }
 }

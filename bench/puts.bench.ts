@@ -4,7 +4,7 @@
 // Ways that sync every single record are so much slower that they write fewer of them; rates are comparable all the same.
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
-import { interleave, ratiosOf } from "./harness.ts"
+import { interleave, notesOf, ratiosOf } from "./harness.ts"
 import { loadPeer } from "./peers/peer-list.ts"
 import type { PeerStore } from "./peers/peer.ts"
 import { figure, formatMegabytes, formatMs, formatRate } from "./report.ts"
@@ -12,7 +12,7 @@ import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { medianOf, spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
+import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled, warmCountFor } from "./workload.ts"
 
 /** One put of so many is read back, field by field. */
 const VERIFIED_EVERY = 97
@@ -23,7 +23,7 @@ async function write(input: ScenarioInput): Promise<Measured> {
   const { directory, peer: name, count } = input
   const peer = await loadPeer(name)
   const store = await peer.open(directory)
-  const warmCount = Math.ceil(count / 20 / input.batch) * input.batch
+  const warmCount = Math.ceil(warmCountFor(count) / input.batch) * input.batch
   // Other keys than those that count, so that these are all new.
   await writeAll(store, input, shuffled(warmCount, SEED, count), new Latencies())
   const order = shuffled(count, SEED + 1 + input.round)
@@ -40,8 +40,19 @@ async function write(input: ScenarioInput): Promise<Measured> {
   }
   await store.close()
   return {
-    numbers: { putsPerSecond: (count / elapsedMs) * 1000, rssBytes, ...latencies.summary(), ...pauses },
-    texts: { title: peer.title, durability: peer.durability, loop: peer.isAsynchronous ? "turns" : "stands" },
+    numbers: {
+      putsPerSecond: (count / elapsedMs) * 1000,
+      cpuNsPerPut: ((pauses["threadCpuMs"] ?? Number.NaN) * 1e6) / count,
+      rssBytes,
+      ...latencies.summary(),
+      ...pauses,
+    },
+    texts: {
+      title: peer.title,
+      note: peer.note ?? "",
+      durability: peer.durability,
+      loop: peer.isAsynchronous ? "turns" : "stands",
+    },
   }
 }
 
@@ -93,7 +104,7 @@ function variantsOf(total: number): Variant[] {
 }
 
 function lineOf(series: Series, map: Series | undefined): string[] {
-  if (!series.isMeasured) return [series.name, "", series.problem ?? ""]
+  if (!series.isMeasured) return [series.name, "", series.status]
   const ms = (name: string): string => formatMs(series.median(name))
   const hasLatency = series.median("maxMs") > 0
   const hasLoop = series.text("loop") === "turns"
@@ -103,6 +114,7 @@ function lineOf(series: Series, map: Series | undefined): string[] {
     series.text("durability"),
     spread(series.values("putsPerSecond"), formatRate),
     ratios.length === 0 ? "–" : medianOf(ratios).toFixed(2),
+    `${series.median("cpuNsPerPut").toFixed(0)} ns`,
     ...["p50Ms", "p99Ms", "p999Ms"].map((name) => (hasLatency ? ms(name) : "–")),
     ...["loopP99Ms", "loopMaxMs"].map((name) => (hasLoop ? ms(name) : "–")),
     ms("gcMaxMs"),
@@ -129,6 +141,7 @@ async function run(context: Context): Promise<Report> {
           "acknowledged",
           "puts/s: median [lowest … highest]",
           "x Map",
+          "processor a put",
           "p50",
           "p99",
           "p99.9",
@@ -153,6 +166,8 @@ async function run(context: Context): Promise<Report> {
       ),
     ],
     notes: [
+      ...notesOf(all),
+      "'Processor a put' is the time of the main thread: it says more than the clock where something else runs as well.",
       "Latencies are of one put, or of one batch where batches are written. Event-loop delays hold the 1 ms of their timer; a store that works within the call has none to show, since the loop stands still meanwhile.",
       "The Map of '1,000 callers' is written by the same callers, which await a resolved promise; 'plain loop' has none of that.",
     ],
@@ -162,6 +177,7 @@ async function run(context: Context): Promise<Report> {
 export const row: Row = {
   name: "puts",
   title: "Synced puts, W1, against Map, lmdb, classic-level, SQLite, JSON lines, msgpackr",
-  estimateSeconds: (isQuick) => (isQuick ? 45 : 210),
+  estimateSeconds: (isQuick) => (isQuick ? 55 : 210),
+  hasQuickSize: true,
   run,
 }

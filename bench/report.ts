@@ -86,7 +86,7 @@ export function formatRate(perSecond: number): string {
 
 export function formatMs(ms: number): string {
   if (!Number.isFinite(ms)) return "–"
-  return ms < 1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`
+  return Math.abs(ms) < 1 ? `${(ms * 1000).toFixed(0)} µs` : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`
 }
 
 export function formatMegabytes(bytes: number): string {

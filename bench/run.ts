@@ -23,8 +23,8 @@ import { row as memory } from "./memory.bench.ts"
 import { row as pauses } from "./pauses.bench.ts"
 import { row as puts } from "./puts.bench.ts"
 import { row as recovery } from "./recovery.bench.ts"
-import { asMarkdown, asText, summaryOf } from "./report.ts"
-import type { Report } from "./report.ts"
+import { asMarkdown, asText, figure, summaryOf } from "./report.ts"
+import type { Figure, Report } from "./report.ts"
 import { hasStandalone, standaloneRow } from "./standalone.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -38,8 +38,16 @@ const rows: readonly Row[] = [
   recovery,
   importing,
   feed,
-  ...(hasStandalone("streams") ? [standaloneRow("streams", "The change feed alone, without disk", 60, [])] : []),
+  ...(hasStandalone("streams")
+    ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
+    : []),
 ]
+
+function feedFigures(output: string): readonly Figure[] {
+  const rate = /^100 observers of prefixes.* ([\d.]+) M records\/s/m.exec(output)?.[1]
+  const what = "100 prefix subscribers, the feed alone"
+  return [figure(what, { atLeast: 5, unit: " M events/s" }, rate === undefined ? [] : [Number(rate)])]
+}
 
 interface Command {
   readonly selected: readonly Row[]
@@ -69,7 +77,9 @@ function commandFrom(commandArguments: readonly string[]): Command {
     throw new TypeError(`--rounds takes a whole number from 1, not ${values.rounds ?? ""}`)
   }
   return {
-    selected: positionals.length === 0 ? rows : rows.filter((row) => positionals.includes(row.name)),
+    selected: rows.filter((row) =>
+      positionals.length === 0 ? row.hasQuickSize || !values.quick : positionals.includes(row.name),
+    ),
     isQuick: values.quick,
     isWritten: values.write,
     rounds,

@@ -51,10 +51,16 @@ export class PauseWatch {
     this.#loop.enable()
   }
 
+  /** What the main thread has used so far. */
+  threadCpuMs(): number {
+    const { user, system } = process.threadCpuUsage(this.#thread)
+    return (user + system) / 1e3
+  }
+
   /** Delays of the event loop hold the 1 ms of the timer that measures them. */
   async stop(): Promise<Record<string, number>> {
     const cpu = process.cpuUsage(this.#cpu)
-    const thread = process.threadCpuUsage(this.#thread)
+    const threadCpuMs = this.threadCpuMs()
     this.#loop.disable()
     // The observer learns of collections in later turns.
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -66,7 +72,7 @@ export class PauseWatch {
       loopP99Ms: this.#loop.percentile(99) / 1e6,
       loopMaxMs: this.#loop.max / 1e6,
       cpuMs: (cpu.user + cpu.system) / 1e3,
-      threadCpuMs: (thread.user + thread.system) / 1e3,
+      threadCpuMs,
     }
   }
 

@@ -5,21 +5,25 @@ import { spawn } from "node:child_process"
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { Context, Row } from "./harness.ts"
+import type { Figure } from "./report.ts"
 
-/** Such a benchmark as a row of its own. */
-export function standaloneRow(name: string, title: string, seconds: number, commandArguments: readonly string[]): Row {
+/** Such a benchmark as a row of its own. `figuresOf` finds in its output what has a target. */
+export function standaloneRow(
+  name: string,
+  title: string,
+  seconds: number,
+  figuresOf: (output: string) => readonly Figure[],
+): Row {
   return {
     name,
     title,
     estimateSeconds: () => seconds,
-    run: async (context) => ({
-      title,
-      setting: `\`node ${["bench", `${name}.bench.ts`].join("/")}${["", ...commandArguments].join(" ")}\``,
-      tables: [],
-      figures: [],
-      notes: [],
-      output: await runStandalone(context, name, commandArguments),
-    }),
+    hasQuickSize: false,
+    async run(context) {
+      const output = await runStandalone(context, name, [])
+      const setting = `\`node bench/${name}.bench.ts\``
+      return { title, setting, tables: [], figures: figuresOf(output), notes: [], output }
+    },
   }
 }
 
@@ -33,11 +37,14 @@ export function runStandalone(context: Context, name: string, commandArguments: 
   context.progress(`${name}.bench.ts ${commandArguments.join(" ")}`)
   const nodeArguments = ["--expose-gc", "--disable-warning=ExperimentalWarning", fileOf(name), ...commandArguments]
   const child = spawn(process.execPath, nodeArguments, { stdio: ["ignore", "pipe", process.stderr] })
+  const kill = (): void => void child.kill("SIGKILL")
+  process.once("exit", kill)
   let text = ""
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()))
   return new Promise((resolve) => {
     child.on("error", (error) => resolve(`failed: ${error.message}`))
     child.on("close", (code, signal) => {
+      process.off("exit", kill)
       resolve(code === 0 ? text : `${text}\nfailed: the process ended with ${String(signal ?? code)}`)
     })
   })

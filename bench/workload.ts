@@ -57,6 +57,11 @@ export function shuffled(count: number, seed: number, first: number = 0): Uint32
   return order
 }
 
+/** Operations before those that count, with which the compiler learns its code. Slow ways have few, and warm up with few. */
+export function warmCountFor(count: number): number {
+  return Math.min(count, Math.max(count / 20, 30_000))
+}
+
 /** Every how many operations one is timed: the timing of all would cost more than some of them do. */
 const TIMED_EVERY = 16
 

@@ -11,6 +11,8 @@ export interface Peer {
   readonly durability: string
   /** False where its calls do their work before they return: while it runs, the event loop stands still. */
   readonly isAsynchronous: boolean
+  /** What a reader of its figures must know. */
+  readonly note?: string
   /** Opens what is in the directory, which exists. */
   readonly open: (directory: string) => Promise<PeerStore>
 }

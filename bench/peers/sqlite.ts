@@ -64,7 +64,11 @@ class SqliteStore implements PeerStore {
   }
 }
 
-async function load(): Promise<{ readonly title: string; readonly openDatabase: OpenDatabase }> {
+async function load(): Promise<{
+  readonly title: string
+  readonly note?: string
+  readonly openDatabase: OpenDatabase
+}> {
   try {
     const { default: BetterSqlite } = (await importPeer("better-sqlite3")) as {
       readonly default: new (path: string) => Database
@@ -79,16 +83,17 @@ async function load(): Promise<{ readonly title: string; readonly openDatabase: 
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error)
     const { DatabaseSync } = await import("node:sqlite")
     return {
-      title: `node:sqlite ${process.versions.node} (better-sqlite3 is not available: ${reason})`,
+      title: `node:sqlite ${process.versions["sqlite"] ?? ""}`,
+      note: `better-sqlite3 is not available: ${reason}. Node's own SQLite stands in for it.`,
       openDatabase: (path) => new DatabaseSync(path),
     }
   }
 }
 
-const { title, openDatabase } = await load()
+const { openDatabase, ...found } = await load()
 
 export const peer: Peer = {
-  title,
+  ...found,
   durability: "after the data sync (WAL, synchronous = FULL)",
   isAsynchronous: false,
   open: async (directory) => new SqliteStore(openDatabase(join(directory, "users.sqlite"))),
