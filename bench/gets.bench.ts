@@ -1,4 +1,4 @@
-// Random gets: the second half of W1. The store is filled in one random order and read in another.
+// Random gets: the second half of W1.
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
 import { interleave, notesOf, ratiosOf } from "./harness.ts"
@@ -10,21 +10,17 @@ import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { medianOf, spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, SEED, scoreSumOf, shuffled, warmCountFor } from "./workload.ts"
+import { fill, keyOf, Latencies, SEED, scoreSumOf, shuffled, warmCountFor } from "./workload.ts"
 
 /** Gets that are timed together: one alone is too short for the clock. */
 const CHUNK_COUNT = 100
-const FILL_BATCH = 1000
 
 export const scenarios: Scenarios = { read }
 
 async function read({ directory, peer: name, count, round }: ScenarioInput): Promise<Measured> {
   const peer = await loadPeer(name)
   const store = await peer.open(directory)
-  const written = shuffled(count, SEED + round)
-  for (let start = 0; start < count; start += FILL_BATCH) {
-    await store.putMany(entriesOf(written, start, Math.min(count, start + FILL_BATCH)))
-  }
+  await fill(store, count)
   readAll(store, shuffled(count, SEED + 100 + round).subarray(0, warmCountFor(count)), new Latencies())
   const order = shuffled(count, SEED + 200 + round)
   const chunks = new Latencies()

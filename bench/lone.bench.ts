@@ -13,21 +13,17 @@ import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, recordOf, SEED, shuffled } from "./workload.ts"
+import { fill, keyOf, Latencies, recordOf } from "./workload.ts"
 
 const BLOCK_COUNT = 250
 const RAW_SIZE = 16 * 1024 * 1024
-const FILL_BATCH = 1000
 
 export const scenarios: Scenarios = { lone }
 
 /** `batch` is the number of records that are in the store before. */
-async function lone({ directory, count, batch: priorCount, round }: ScenarioInput): Promise<Measured> {
+async function lone({ directory, count, batch: priorCount }: ScenarioInput): Promise<Measured> {
   const orrery = await openOrrery(directory)
-  const prior = shuffled(priorCount, SEED + round)
-  for (let start = 0; start < priorCount; start += FILL_BATCH) {
-    await orrery.putMany(entriesOf(prior, start, Math.min(priorCount, start + FILL_BATCH)))
-  }
+  await fill(orrery, priorCount)
   let next = priorCount
   const put = (): Promise<unknown> => orrery.put(keyOf(next), recordOf(next++))
   for (let index = 0; index < BLOCK_COUNT; index++) await put()

@@ -12,22 +12,17 @@ import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { runStandalone } from "./standalone.ts"
 import { spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
+import { fill, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
 
 const PACE_PER_SECOND = 100_000
-const FILL_BATCH = 1000
 
-export const scenarios: Scenarios = { fill, pace }
+export const scenarios: Scenarios = { grow, pace }
 
 /** A store without work of its own in later turns is written `callers` records a turn, so that the loop can turn. */
-async function fill({ directory, peer: name, count, callers, round }: ScenarioInput): Promise<Measured> {
+async function grow({ directory, peer: name, count, callers }: ScenarioInput): Promise<Measured> {
   const peer = await loadPeer(name)
   const store = await peer.open(directory)
-  const order = shuffled(count, SEED + round)
-  const put = (index: number): Promise<unknown> => {
-    const n = order[index] as number
-    return store.put(keyOf(n), recordOf(n))
-  }
+  const put = (n: number): Promise<unknown> => store.put(keyOf(n), recordOf(n))
   const watch = new PauseWatch()
   const startMs = performance.now()
   if (peer.isAsynchronous) await runCallers(callers, count, put, new Latencies())
@@ -53,10 +48,7 @@ async function runTurns(perTurn: number, count: number, put: (index: number) => 
 async function pace({ directory, count, batch: seconds, round }: ScenarioInput): Promise<Measured> {
   const peer = await loadPeer("orrery")
   const store = await peer.open(directory)
-  const written = shuffled(count, SEED + round)
-  for (let start = 0; start < count; start += FILL_BATCH) {
-    await store.putMany(entriesOf(written, start, Math.min(count, start + FILL_BATCH)))
-  }
+  await fill(store, count)
   const latencies = new Latencies()
   await putAtPace(store, shuffled(count, SEED + 50 + round), 1000, new Latencies())
   const watch = new PauseWatch()
@@ -118,8 +110,8 @@ async function run(context: Context): Promise<Report> {
   const paced = context.isQuick ? 200_000 : 1_000_000
   const rounds = context.rounds(3)
   const variants: Variant[] = [
-    { name: "orrery, 1,000 callers", scenario: "fill", input: { peer: "orrery", count, callers: 1000 } },
-    { name: "Map, 1,000 inserts a turn", scenario: "fill", input: { peer: "map", count, callers: 1000 } },
+    { name: "orrery, 1,000 callers", scenario: "grow", input: { peer: "orrery", count, callers: 1000 } },
+    { name: "Map, 1,000 inserts a turn", scenario: "grow", input: { peer: "map", count, callers: 1000 } },
     { name: "orrery, 100,000 puts/s", scenario: "pace", input: { count: paced, batch: context.isQuick ? 2 : 5 } },
   ]
   const all = await interleave(

@@ -11,11 +11,10 @@ import { fileURLToPath } from "node:url"
 import { takeBenchmarkLock } from "./machine.ts"
 import { openOrrery } from "./peers/orrery.ts"
 import type { OrreryStore } from "./peers/orrery.ts"
-import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
+import { fill, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
 
 const PRINTED_COUNT = 30
 const SAMPLE_INTERVAL_US = 200
-const FILL_BATCH = 1000
 
 const root = join(import.meta.dirname, "..")
 
@@ -29,22 +28,15 @@ const workloads: Readonly<Record<string, Workload>> = {
   puts: {
     operationCount: 2_000_000,
     async prepare(orrery) {
-      const order = shuffled(this.operationCount, SEED)
-      const put = (index: number): Promise<unknown> => {
-        const n = order[index] as number
-        return orrery.put(keyOf(n), recordOf(n))
-      }
-      return () => runCallers(1000, order.length, put, new Latencies())
+      const put = (n: number): Promise<unknown> => orrery.put(keyOf(n), recordOf(n))
+      return () => runCallers(1000, this.operationCount, put, new Latencies())
     },
   },
   gets: {
     operationCount: 3_000_000,
     async prepare(orrery) {
       const recordCount = this.operationCount / 3
-      const written = shuffled(recordCount, SEED)
-      for (let start = 0; start < recordCount; start += FILL_BATCH) {
-        await orrery.putMany(entriesOf(written, start, start + FILL_BATCH))
-      }
+      await fill(orrery, recordCount)
       const orders = [1, 2, 3].map((salt) => shuffled(recordCount, SEED + salt))
       return async () => {
         let sum = 0

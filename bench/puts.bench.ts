@@ -12,7 +12,17 @@ import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { medianOf, spread } from "./statistics.ts"
-import { entriesOf, keyOf, Latencies, recordOf, runCallers, SEED, shuffled, warmCountFor } from "./workload.ts"
+import {
+  ascending,
+  entriesOf,
+  keyOf,
+  Latencies,
+  recordOf,
+  runCallers,
+  SEED,
+  shuffled,
+  warmCountFor,
+} from "./workload.ts"
 
 /** One put of so many is read back, field by field. */
 const VERIFIED_EVERY = 97
@@ -25,8 +35,8 @@ async function write(input: ScenarioInput): Promise<Measured> {
   const store = await peer.open(directory)
   const warmCount = Math.ceil(warmCountFor(count) / input.batch) * input.batch
   // Other keys than those that count, so that these are all new.
-  await writeAll(store, input, shuffled(warmCount, SEED, count), new Latencies())
-  const order = shuffled(count, SEED + 1 + input.round)
+  await writeAll(store, input, ascending(warmCount, count), new Latencies())
+  const order = input.mode === "random" ? shuffled(count, SEED + input.round) : ascending(count)
   const latencies = new Latencies()
   const watch = new PauseWatch()
   const startMs = performance.now()
@@ -93,6 +103,7 @@ function variantsOf(total: number): Variant[] {
     variant("JSON lines, batches of 1,000", { peer: "json-lines", batch: 1000 }),
     variant("msgpackr, batches of 1,000", { peer: "msgpackr-file", batch: 1000 }),
     variant("orrery, putMany of 100, 20 callers", { peer: "orrery", callers: 20, batch: 100 }),
+    variant("orrery, 1,000 callers, random order", { peer: "orrery", mode: "random", callers: 1000 }),
     variant("orrery, 10,000 callers", { peer: "orrery", callers: 10_000 }),
     variant("orrery, 100 callers", { peer: "orrery", callers: 100, count: total / 2 }),
     variant("orrery, 10 callers", { peer: "orrery", callers: 10, count: total / 10 }),

@@ -16,9 +16,8 @@ import type { Figure, Report } from "./report.ts"
 import { expectEqual, PauseWatch, peakRssBytes, settledRssBytes } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { spread } from "./statistics.ts"
-import { entriesOf, keyOf, recordOf, SEED, shuffled } from "./workload.ts"
+import { fill, keyOf, recordOf } from "./workload.ts"
 
-const FILL_BATCH = 1000
 const VERIFIED_EVERY = 9973
 
 export const scenarios: Scenarios = { build, recover }
@@ -26,10 +25,7 @@ export const scenarios: Scenarios = { build, recover }
 async function build({ directory, peer: name, count }: ScenarioInput): Promise<Measured> {
   const peer = await loadPeer(name)
   const store = await peer.open(directory)
-  const order = shuffled(count, SEED)
-  for (let start = 0; start < count; start += FILL_BATCH) {
-    await store.putMany(entriesOf(order, start, Math.min(count, start + FILL_BATCH)))
-  }
+  await fill(store, count)
   // Not closed: the process is killed.
   return { numbers: {}, texts: { title: peer.title, note: peer.note ?? "" } }
 }

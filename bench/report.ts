@@ -13,8 +13,10 @@ export interface Figure {
   readonly what: string
   readonly target: string
   readonly value: string
-  /** How far it is: 1 is the target, more is better than that. Undefined where it could not be measured. */
-  readonly reached: number | undefined
+  /** Undefined where it could not be measured. */
+  readonly isReached: boolean | undefined
+  /** How far it is: 1 is the target, more is better than that. Undefined also where that would mean nothing. */
+  readonly share: number | undefined
 }
 
 export interface Report {
@@ -42,11 +44,13 @@ export function figure(what: string, target: Target, values: readonly number[], 
   const sign = target.atLeast === undefined ? "≤" : "≥"
   const usable = values.filter((value) => Number.isFinite(value))
   const value = medianOf(usable)
+  const share = target.atLeast === undefined ? limit / value : value / limit
   return {
     what,
     target: `${sign} ${limit}${unit}`,
     value: usable.length === 0 ? "not measured" : `${spread(usable, format)}${unit}`,
-    reached: usable.length === 0 ? undefined : target.atLeast === undefined ? limit / value : value / limit,
+    isReached: usable.length === 0 ? undefined : target.atLeast === undefined ? value <= limit : value >= limit,
+    share: usable.length > 0 && value > 0 ? share : undefined,
   }
 }
 
@@ -96,12 +100,12 @@ export function formatMegabytes(bytes: number): string {
 function tableOfFigures(figures: readonly Figure[]): Table {
   return {
     header: ["figure", "target", "here", "", "of the target"],
-    rows: figures.map(({ what, target, value, reached }) => [
+    rows: figures.map(({ what, target, value, isReached, share }) => [
       what,
       target,
       value,
-      reached === undefined ? "–" : reached >= 1 ? "reached" : "MISSED",
-      reached === undefined ? "–" : `${(reached * 100).toFixed(0)} %`,
+      isReached === undefined ? "–" : isReached ? "reached" : "MISSED",
+      share === undefined ? "–" : `${(share * 100).toFixed(0)} %`,
     ]),
   }
 }

@@ -1,8 +1,9 @@
 // The workload that every benchmark writes and reads. W1 is 1,000,000 puts of objects of about 120 bytes as JSON under
-// `user:<n>`, with 1,000 in flight, and then as many gets in another order.
+// `user:<n>`, n counting up, with 1,000 in flight; and then as many gets in random order. That puts count up is in favour of
+// stores that keep their keys in order.
 //
 // Keys and objects are made afresh for every access, as an application does: keys picked from a large array would measure
-// the memory of the array. Orders are shuffled by a fixed seed, a new one for every repetition: reading in the order of
+// the memory of the array. Random orders come from a fixed seed, a new one for every repetition: reading in the order of
 // writing flatters a Map and a log alike. What is read is added up, so that nothing can be left out unnoticed.
 
 export interface UserRecord {
@@ -16,6 +17,8 @@ export interface UserRecord {
 }
 
 export const SEED = 20_260_101
+
+const FILL_BATCH_COUNT = 1000
 
 export function keyOf(n: number): string {
   return `user:${n}`
@@ -40,9 +43,14 @@ export function scoreSumOf(first: number, count: number): number {
   return sum
 }
 
-/** The numbers from `first` on, `count` of them, shuffled (Fisher and Yates). */
+/** The numbers from `first` on, `count` of them. */
+export function ascending(count: number, first: number = 0): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, index) => first + index)
+}
+
+/** The same, shuffled (Fisher and Yates). */
 export function shuffled(count: number, seed: number, first: number = 0): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, index) => first + index)
+  const order = ascending(count, first)
   let state = seed >>> 0 || 1
   for (let index = count - 1; index > 0; index--) {
     // xorshift32 (Marsaglia 2003); the bias of the remainder is of no consequence here.
@@ -116,6 +124,19 @@ export function entriesOf(order: Uint32Array, start: number, end: number): [stri
     entries.push([keyOf(n), recordOf(n)])
   }
   return entries
+}
+
+/** Writes the records from 0 on, in large batches: for what is only to be there. */
+export async function fill(store: BatchWriter, count: number): Promise<void> {
+  const order = ascending(count)
+  for (let start = 0; start < count; start += FILL_BATCH_COUNT) {
+    await store.putMany(entriesOf(order, start, Math.min(count, start + FILL_BATCH_COUNT)))
+  }
+}
+
+/** As much of a store as filling it takes. */
+export interface BatchWriter {
+  putMany(entries: readonly (readonly [string, UserRecord])[]): Promise<unknown>
 }
 
 function scoreOf(n: number): number {

@@ -35,7 +35,7 @@ export class ValueEncoder {
           : writer.writeValue(target, start, value, 0)
       if (writer.hasReferences) {
         // Rare, so it moves the value by one byte instead of costing every value a byte.
-        if (end < target.length) target.copyWithin(start + 1, start, end)
+        target.copyWithin(start + 1, start, end)
         target[start] = TAG_SHARED
         end++
       }

@@ -29,9 +29,9 @@ const COUNT = 0
 const DEPTH = 1
 
 const SLOT_COUNT_MIN = 16
-/** Up to here a segment doubles; above it grows by a quarter, so that at least 63 % of the slots are in use. */
+/** Up to here a segment doubles; above it grows by a quarter, which keeps about two thirds of the slots in use. */
 const SLOT_COUNT_DOUBLING = 8192
-/** From here on a segment splits instead of growing: 8192 grown by a quarter three times. */
+/** A segment of this size splits instead of growing: 8192 grown by a quarter three times. */
 const SLOT_COUNT_SPLIT = 16_000
 const DEPTH_MAX = 24
 /** Homes are found from 16 bits of the mixed hash. */

@@ -118,6 +118,18 @@ describe("learning", () => {
     expect(scene.shapes.count).toBe(1)
   })
 
+  test("shapes that begin alike are told apart, whatever came before", () => {
+    const scene = new ValueScene()
+    const objects = [1, 2, 16, 17, 18, 32, 33].map((fieldCount) => objectOf(fieldCount))
+    objects.push({ field0: 1, other: 2 }, { other: 1, field0: 2 })
+    for (let time = 0; time < 20; time++) {
+      for (const object of [...objects, ...objects.toReversed()]) {
+        expect(differenceOf(scene.roundTrip(object), object)).toBeUndefined()
+      }
+    }
+    expect(scene.shapes.count).toBe(objects.length)
+  })
+
   test.each([
     ["no fields", {}],
     ["numbers as fields", { 17: 1, name: 2 }],

@@ -197,6 +197,14 @@ describe("bytes", () => {
     expect(other.decode(scene.encode(record))).toEqual(record)
   })
 
+  test("only a value that holds an object twice has the mark of references, whatever came before", () => {
+    const scene = new ValueScene()
+    const shared = {}
+    expect(scene.encode([shared, shared])[0]).toBe(0xfd)
+    expect(scene.encode([shared, 1])).toEqual(Buffer.from([0xc2, 0xf3, 0, 1]))
+    expect(scene.encode(1)).toEqual(Buffer.from([1]))
+  })
+
   test("every NaN makes the same bytes", () => {
     const scene = new ValueScene()
     const odd = new Float64Array(new BigUint64Array([0xfff8_0000_dead_beefn]).buffer)[0]
@@ -237,6 +245,21 @@ describe("room", () => {
       expect(scene.encoder.encode(value, target, 8)).toBe(target.length)
       expect(target.subarray(8)).toEqual(bytes)
     }
+  })
+
+  test("what lies behind the place where room ended is not read", () => {
+    const scene = new ValueScene()
+    let readCount = 0
+    const last = {
+      get seen(): number {
+        return readCount++
+      },
+    }
+    const long = "x".repeat(100)
+    for (const value of [[long, 1, last], { long, free: 1, last }, [new Set([long, 1, last])]]) {
+      expect(scene.encoder.encode(value, Buffer.alloc(50), 0)).toBe(-1)
+    }
+    expect(readCount).toBe(0)
   })
 
   test("a value that met no room is encoded anew as if nothing had been", () => {

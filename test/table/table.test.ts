@@ -238,6 +238,20 @@ describe("memory", () => {
     expect(table.metrics().movedRecords).toBe(0)
   })
 
+  test.each([50, 5_000, 50_000])("a record of %i bytes that comes and goes costs no allocation each time", (size) => {
+    const table = new Table()
+    const key = Buffer.from("key")
+    for (let lsn = 0; lsn < 100; lsn++) {
+      put(table, key, size, lsn)
+      batch.delete(evenHash(key), key, lsn)
+      batch.applyTo(table)
+    }
+    expect(table.metrics()).toMatchObject({ count: 0, chunks: 1, deadBytes: 0, returnedBytes: 0 })
+    compact(table)
+    expect(table.metrics()).toMatchObject({ chunks: 0, allocatedBytes: 0 })
+    checkTable(table)
+  })
+
   test("a large record goes back at once", () => {
     const table = new Table()
     put(table, Buffer.from("large"), 1024 * 1024, 1)
