@@ -61,8 +61,21 @@ export class CommitSession {
       if (this.#shapes.length > 0) this.#engine.catalogue.shapes.restorePending(this.#shapes)
       throw error
     }
-    this.#apply(commit)
-    return commit.commit(this.#position, this.#count, durability)
+    return this.finish(commit, this.#position, this.#count, durability)
+  }
+
+  /** Makes the records behind the filling batch, up to `end`, its next commit: hands them to the shards, and commits. */
+  finish(commit: GroupCommit, end: number, recordCount: number, durability: Durability): Promise<Receipt> {
+    const { shards } = this.#engine
+    const { buffer, position } = commit.batch
+    const lsn = commit.nextLsn
+    this.#walk.reset(buffer, position, end, lsn)
+    while (this.#walk.next()) {
+      const { kind } = this.#walk
+      if (kind !== KIND_PUT && kind !== KIND_DELETE) continue
+      shards[shardOf(this.#walk.hash, shards.length)]?.tables?.apply(buffer, this.#walk.offset, lsn)
+    }
+    return commit.commit(end, recordCount, durability)
   }
 
   #add(commit: GroupCommit, operation: Operation): void {
@@ -137,18 +150,5 @@ export class CommitSession {
 
   get #flags(): number {
     return this.#count === 0 ? 0 : FLAG_CONTINUES
-  }
-
-  /** Hands the records to the shards, in their order. */
-  #apply(commit: GroupCommit): void {
-    const { shards } = this.#engine
-    const { buffer, position } = commit.batch
-    const lsn = commit.nextLsn
-    this.#walk.reset(buffer, position, this.#position, lsn)
-    while (this.#walk.next()) {
-      const { kind } = this.#walk
-      if (kind !== KIND_PUT && kind !== KIND_DELETE) continue
-      shards[shardOf(this.#walk.hash, shards.length)]?.tables?.apply(buffer, this.#walk.offset, lsn)
-    }
   }
 }

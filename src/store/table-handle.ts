@@ -76,6 +76,10 @@ export class TableHandle<Value = unknown> {
 
   /** Sets all the entries in one atomic commit, under one promise: the fastest way to write much. */
   putMany(entries: Iterable<readonly [string, Value]>, options?: WriteOptions): Promise<Receipt> {
+    if (options === undefined && this.#schema === undefined) {
+      const list = Array.isArray(entries) ? entries : Array.from(entries)
+      if (list.every(isEntry)) return this.#context.writer.putMany(this.#entry, list, this.#durability)
+    }
     return this.#write(
       Array.from(entries, ([key, value]) => ({ key, value })),
       options,
@@ -197,6 +201,10 @@ export class TableHandle<Value = unknown> {
     record("options", options, WRITE_OPTIONS)
     return { durability: durabilityFrom("durability", options.durability) ?? this.#durability, signal: options.signal }
   }
+}
+
+function isEntry(entry: unknown): entry is readonly [string, unknown] {
+  return Array.isArray(entry) && typeof entry[0] === "string"
 }
 
 function checkKey(key: unknown): void {

@@ -2,10 +2,11 @@
 // batch, does no more than encode, note for the shard, and join the batch; everything else takes the general road.
 
 import type { Engine } from "../actors/engine.ts"
-import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
+import { FLAG_CONTINUES, KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import { RecordWriter } from "../format/record-writer.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import type { Durability } from "../model/durability.ts"
+import { BATCH_OPERATION_COUNT_MAX, COMMIT_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
@@ -71,6 +72,54 @@ export class Writer {
     this.counters.puts++
     shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, commit.nextLsn)
     return commit.commit(end, 1, durability)
+  }
+
+  /** Puts all the entries as one commit. Straight into the batch if nothing is unusual, else like any other batch. */
+  putMany(
+    entry: TableEntry,
+    entries: readonly (readonly [string, unknown])[],
+    durability: Durability,
+  ): Promise<Receipt> {
+    const { intake: commit, refusesWrites, admission } = this.#engine
+    const isUsual = commit !== undefined && !refusesWrites && commit.hasRoom && admission.count === 0
+    if (
+      isUsual &&
+      !this.#isWriting &&
+      entry.id !== 0 &&
+      entries.length > 0 &&
+      entries.length <= BATCH_OPERATION_COUNT_MAX
+    ) {
+      let end: number
+      this.#isWriting = true
+      try {
+        end = this.#putStraight(commit, entry, entries)
+      } catch (error) {
+        return this.#refuse(error)
+      } finally {
+        this.#isWriting = false
+      }
+      if (end >= 0) {
+        this.counters.puts += entries.length
+        if (entries.length > 1) this.counters.batches++
+        return this.#session.finish(commit, end, entries.length, durability)
+      }
+    }
+    const operations = entries.map(([key, value]): Operation => ({ kind: KIND_PUT, entry, key, value }))
+    return this.write(operations, durability, undefined)
+  }
+
+  /** Where the records end, or -1 where room or a definition is wanting: then the batch does not know of them. */
+  #putStraight(commit: GroupCommit, entry: TableEntry, entries: readonly (readonly [string, unknown])[]): number {
+    const { shapes } = this.#engine.catalogue
+    const { buffer, position } = commit.batch
+    let end = position
+    let flags = 0
+    for (const [key, value] of entries) {
+      end = this.#records.put(buffer, end, flags, entry.id, key, value)
+      if (end < 0 || shapes.hasPending) return -1
+      flags = FLAG_CONTINUES
+    }
+    return end - position <= COMMIT_SIZE_MAX ? end : -1
   }
 
   /** Commits the operations as one: now, or when its turn comes. */

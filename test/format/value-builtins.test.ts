@@ -1,6 +1,6 @@
 import { createContext, runInContext } from "node:vm"
 import { describe, expect, test } from "vitest"
-import { differenceOf } from "./same-value.ts"
+import { assertSame } from "./same-value.ts"
 import { ValueScene, thrownBy } from "./value-scene.ts"
 
 /** Values that structuredClone gives back as they are, and the codec too. */
@@ -55,7 +55,7 @@ describe("as structuredClone", () => {
   test.each(Object.entries(values))("%s", (_name, value) => {
     const scene = new ValueScene()
     for (const wrapped of [value, [value, value], { value }]) {
-      expect(differenceOf(scene.roundTrip(wrapped), structuredClone(wrapped))).toBeUndefined()
+      assertSame(scene.roundTrip(wrapped), structuredClone(wrapped))
     }
   })
 
@@ -63,38 +63,38 @@ describe("as structuredClone", () => {
     const constructor: unknown = Reflect.get(globalThis, "Float16Array")
     if (typeof constructor !== "function") return expect(constructor).toBeUndefined()
     const array: unknown = Reflect.construct(constructor, [[1.5, -0, 65_504]])
-    expect(differenceOf(new ValueScene().roundTrip(array), structuredClone(array))).toBeUndefined()
+    assertSame(new ValueScene().roundTrip(array), structuredClone(array))
   })
 
   test("lastIndex of a regular expression is not kept", () => {
     const expression = /a/g
     expression.lastIndex = 5
-    expect(differenceOf(new ValueScene().roundTrip(expression), structuredClone(expression))).toBeUndefined()
+    assertSame(new ValueScene().roundTrip(expression), structuredClone(expression))
   })
 
   test("an error whose stack was taken away", () => {
     const error = new Error("m")
     Reflect.deleteProperty(error, "stack")
     error.stack = 5 as unknown as string
-    expect(differenceOf(new ValueScene().roundTrip(error), structuredClone(error))).toBeUndefined()
+    assertSame(new ValueScene().roundTrip(error), structuredClone(error))
   })
 
   test("an error that is its own cause", () => {
     const error = new Error("m")
     Object.defineProperty(error, "cause", { value: error, writable: true, configurable: true })
-    expect(differenceOf(new ValueScene().roundTrip(error), structuredClone(error))).toBeUndefined()
+    assertSame(new ValueScene().roundTrip(error), structuredClone(error))
   })
 
   test("properties of plain objects that are not enumerable are no part of the value", () => {
     const value = Object.defineProperty({ a: 1 }, "hidden", { value: 2, enumerable: false })
-    expect(differenceOf(new ValueScene().roundTrip(value), structuredClone(value))).toBeUndefined()
+    assertSame(new ValueScene().roundTrip(value), structuredClone(value))
   })
 })
 
 describe("unlike structuredClone", () => {
   test("a Buffer comes back as the Uint8Array that it is", () => {
     const back = new ValueScene().roundTrip(Buffer.from("orrery"))
-    expect(differenceOf(back, new Uint8Array(Buffer.from("orrery")))).toBeUndefined()
+    assertSame(back, new Uint8Array(Buffer.from("orrery")))
   })
 
   test("of a view only the bytes that it shows are kept", () => {
@@ -102,8 +102,8 @@ describe("unlike structuredClone", () => {
     const scene = new ValueScene()
     const back = scene.roundTrip([new Uint16Array(buffer, 2, 2), new DataView(buffer, 3, 1)]) as ArrayBufferView[]
     expect(back[0]?.buffer.byteLength).toBe(4)
-    expect(differenceOf(back[0], new Uint16Array(new Uint8Array([2, 3, 4, 5]).buffer))).toBeUndefined()
-    expect(differenceOf(back[1], new DataView(new Uint8Array([3]).buffer))).toBeUndefined()
+    assertSame(back[0], new Uint16Array(new Uint8Array([2, 3, 4, 5]).buffer))
+    assertSame(back[1], new DataView(new Uint8Array([3]).buffer))
   })
 
   test("views of one buffer come back with memory of their own", () => {
@@ -116,7 +116,7 @@ describe("unlike structuredClone", () => {
     const memory = new ArrayBuffer(3, { maxByteLength: 10 })
     new Uint8Array(memory).set([1, 2, 3])
     const back = new ValueScene().roundTrip([memory, new Uint8Array(memory)])
-    expect(differenceOf(back, [new Uint8Array([1, 2, 3]).buffer, new Uint8Array([1, 2, 3])])).toBeUndefined()
+    assertSame(back, [new Uint8Array([1, 2, 3]).buffer, new Uint8Array([1, 2, 3])])
   })
 })
 

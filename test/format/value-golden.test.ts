@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs"
 import { describe, expect, test } from "vitest"
-import { differenceOf } from "./same-value.ts"
+import { assertSame } from "./same-value.ts"
 import { goldenShapes, goldenValues } from "./value-golden-values.ts"
 import { ValueScene } from "./value-scene.ts"
 
@@ -29,6 +29,6 @@ describe("golden bytes", () => {
 
   test.each(Object.entries(goldenValues))("%s is read from the bytes of version 1", (name, value) => {
     const bytes = Buffer.from(golden[name] as string, "hex")
-    expect(differenceOf(goldenScene().decode(bytes), value)).toBeUndefined()
+    assertSame(goldenScene().decode(bytes), value)
   })
 })
