@@ -13,7 +13,15 @@
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { Escalated, OrreryError, Restarting, StorageFailed, StoreClosed, WriteRejected } from "../model/errors.ts"
+import {
+  Escalated,
+  LogUnavailable,
+  OrreryError,
+  Restarting,
+  StorageFailed,
+  StoreClosed,
+  WriteRejected,
+} from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -74,7 +82,7 @@ export class Engine implements EngineContext {
   #status: StoreStatus = { state: "opening", reason: undefined }
   #tree: SupervisionTree | undefined
   #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
-  #unflushed: unknown
+  #unflushed: Error | undefined
   #givenUp: Escalated | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
   #onStatus: (status: StoreStatus) => void = () => undefined
@@ -214,7 +222,7 @@ export class Engine implements EngineContext {
   }
 
   noteUnflushed(reason: unknown): void {
-    this.#unflushed = reason
+    this.#unflushed ??= reason instanceof Error ? reason : new LogUnavailable("it could not be closed", reason)
   }
 
   noteReadOnly(reason: OrreryError): void {

@@ -93,10 +93,13 @@ async function replaceTail(directory: LogDirectory, tail: TailToRepair, seal: Ui
 async function writeSealAgain(directory: LogDirectory, seal: UnprovenRange): Promise<void> {
   const file = segmentFile(seal.segment)
   try {
-    await withFile(directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write"), async (handle) => {
-      await copyBytes(handle, handle, seal.start, seal.end)
-      await handle.dataSync()
-    })
+    await withFile(
+      directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write"),
+      async (handle) => {
+        await copyBytes(handle, handle, seal.start, seal.end)
+        await handle.dataSync()
+      },
+    )
   } catch (error) {
     throw storageFailed("repair", file, error)
   }

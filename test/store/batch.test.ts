@@ -65,7 +65,8 @@ describe("a batch", () => {
       kept = batch
     })
     expect(() => kept?.put(table, "k", 1)).toThrow("the batch has ended")
-    await expect(store.batch(async () => undefined)).rejects.toThrow("must be synchronous")
+    const asynchronous = (async () => undefined) as unknown as (batch: Batch) => void
+    await expect(store.batch(asynchronous)).rejects.toThrow("must be synchronous")
   })
 
   test("of 20,000 operations is one commit", async () => {
