@@ -13,7 +13,7 @@ circle["self"] = circle
 const values: readonly unknown[] = [
   { id: 4711, name: "user-4711", email: "u4711@example.io", age: 41, score: 1177.875, active: true, ts: 1760000032977 },
   [0, -1, 300, -300, 2 ** 40, 0.5, 0.1, NaN, undefined, null, true, false, 5n, -(2n ** 90n)],
-  ["", "short", "é", "x".repeat(70), "x".repeat(300), "東京", "東".repeat(100), "\ud800"],
+  ["", "short", "é", "x".repeat(64), "x".repeat(256), "東京", "\ud800"],
   [holey(3, { 0: 1, 2: 3 }), Array.from({ length: 20 }, (_, index) => index), { free: 1, form: [{}] }],
   new Map<unknown, unknown>([
     ["a", { b: 1 }],
@@ -89,9 +89,8 @@ describe("bytes that nobody encoded", () => {
         const end = 9 + flipped.length
         const among = (fill: number): Buffer => Buffer.concat([Buffer.alloc(9, fill), flipped, Buffer.alloc(99, fill)])
         const outcome = outcomeOf(scene, among(0x00), 9, end)
-        for (const fill of [0xff, 0xf2]) {
-          assertSame(outcomeOf(scene, among(fill), 9, end), outcome)
-        }
+        // The tag of holes is the one byte that a reader of arrays looks at before anything else.
+        assertSame(outcomeOf(scene, among(0xf2), 9, end), outcome)
       }
     }
   })
