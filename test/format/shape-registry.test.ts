@@ -4,7 +4,7 @@ import { decodeShapeFields, encodeShapeFields, ShapeRegistry } from "../../src/f
 import { InvariantViolation } from "../../src/model/invariant.ts"
 import { SHAPE_COUNT_MAX, SHAPE_FIELD_COUNT_MAX } from "../../src/model/limits.ts"
 import { assertSame } from "./same-value.ts"
-import { ValueScene, thrownBy } from "./value-scene.ts"
+import { thrownBy, ValueScene } from "./value-scene.ts"
 
 function objectOf(fieldCount: number, prefix = "field"): Record<string, number> {
   return Object.fromEntries(Array.from({ length: fieldCount }, (_, index) => [`${prefix}${index}`, index]))

@@ -1,7 +1,7 @@
 import { createContext, runInContext } from "node:vm"
 import { describe, expect, test } from "vitest"
 import { assertSame } from "./same-value.ts"
-import { ValueScene, thrownBy } from "./value-scene.ts"
+import { thrownBy, ValueScene } from "./value-scene.ts"
 
 /** Values that structuredClone gives back as they are, and the codec too. */
 const values: Readonly<Record<string, unknown>> = {

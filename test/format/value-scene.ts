@@ -45,6 +45,12 @@ export function holey(length: number, elements: Readonly<Record<number, unknown>
   return array
 }
 
+/** The error with a short stack: the one that a test runner leaves has thousands of characters. */
+export function terse<Kind extends Error>(error: Kind): Kind {
+  error.stack = "at rest"
+  return error
+}
+
 /** What the call throws. Fails if it throws nothing. */
 export function thrownBy(call: () => unknown): unknown {
   try {

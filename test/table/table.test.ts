@@ -252,6 +252,18 @@ describe("memory", () => {
     checkTable(table)
   })
 
+  test("a chunk without records goes at once, unless its class has no room elsewhere", () => {
+    const table = new Table()
+    putRange(table, 0, 10_000)
+    const { chunks, allocatedBytes } = table.metrics()
+    deleteRange(table, 0, 10_000)
+    // Records of 80 and of 88 bytes.
+    expect(table.metrics().chunks).toBe(2)
+    expect(table.metrics().returnedBytes).toBe(allocatedBytes - table.metrics().allocatedBytes)
+    expect(chunks).toBeGreaterThan(20)
+    checkTable(table)
+  })
+
   test("a large record goes back at once", () => {
     const table = new Table()
     put(table, Buffer.from("large"), 1024 * 1024, 1)
