@@ -15,7 +15,7 @@ import { FeedScene, quiet } from "../streams/feed-scene.ts"
 import type { Level, Operation } from "../streams/feed-scene.ts"
 
 /** Schedules in the default run; ORRERY_FEED_SCHEDULES asks for more. */
-const SCHEDULE_COUNT = Number(process.env["ORRERY_FEED_SCHEDULES"] ?? 1_500)
+const SCHEDULE_COUNT = Number(process.env["ORRERY_FEED_SCHEDULES"] ?? 1_200)
 
 interface Filter {
   readonly table: string | undefined

@@ -171,6 +171,31 @@ describe("recovery", () => {
     expect(await one).toEqual(["2:a=1"])
   })
 
+  test("a recovery while a frame is handed on keeps that frame from those who are not there yet", async () => {
+    const scene = await FeedScene.open()
+    scene.feed
+      .subscribe()
+      .observable()
+      .subscribe(({ lsn }) => {
+        if (lsn === 5) scene.feed.disconnect()
+      })
+    for (let n = 2; n <= 4; n++) await scene.put(`k${n}`, n)
+    scene.feed.connect(new SlowSource(scene.log, 1_000))
+    const got: number[] = []
+    scene.feed
+      .subscribe({ after: START })
+      .observable()
+      .subscribe(({ lsn }) => got.push(lsn))
+    // It reads, and listens already.
+    while (scene.feed.metrics().liveSubscriptions < 2) await Promise.resolve()
+    await scene.put("k5", 5)
+    expect(got).toEqual([])
+    scene.feed.connect(scene.log)
+    await scene.put("k6", 6)
+    await quiet(scene.feed)
+    expect(got).toEqual([2, 3, 4, 5, 6])
+  })
+
   test("connecting to another log at once counts as a recovery", async () => {
     const scene = await FeedScene.open()
     const stream = scene.feed.subscribe({ after: START })
