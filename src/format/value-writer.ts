@@ -241,7 +241,10 @@ export class ValueWriter {
     for (const field of fields) {
       if (position > this.#stop) this.overflow(position)
       position = writeText(target, position, field)
-      position = this.writeField(target, position, object[field], depth, field)
+      const value = object[field]
+      if (typeof value === "number") position = writeNumber(target, position, value)
+      else if (typeof value === "string") position = writeText(target, position, value)
+      else position = this.writeField(target, position, value, depth, field)
     }
     return position
   }
