@@ -16,6 +16,13 @@ const programs: Readonly<Record<string, string>> = {
   "import('effect/Effect')": "import('effect/Effect')",
   "import('rxjs')": "import('rxjs')",
   "import('orrery-db')": "import('orrery-db')",
+  // The first open loads what the import leaves out; an empty store in a new directory.
+  "import, open and close": `import('orrery-db').then(async ({ open }) => {
+    const { mkdtempSync, rmSync } = require("node:fs")
+    const directory = mkdtempSync(require("node:path").join(require("node:os").tmpdir(), "orrery-import-"))
+    await (await open(directory)).close()
+    rmSync(directory, { recursive: true })
+  })`,
 }
 
 /** Builds dist when a source is newer. */

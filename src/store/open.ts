@@ -1,6 +1,6 @@
 // The door: from a path to a running store.
 
-import { Engine } from "../actors/engine.ts"
+import type { Engine } from "../actors/engine.ts"
 import { replaceManifest } from "../checkpoint/manifest-file.ts"
 import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
@@ -34,9 +34,11 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
   const settings = settingsFrom(options)
   settings.signal?.throwIfAborted()
   const platform = options.platform ?? nodePlatform
+  // With Effect and all that is built on it: loaded for the first store, and not with the package.
+  const { Engine } = await import("../actors/engine.ts")
   const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
   let isOpening = true
-  const engine = engineFor(platform, owned, settings, (progress) => {
+  const engine = engineFor(Engine, platform, owned, settings, (progress) => {
     // A later recovery, after the log has failed, is nobody's to give up.
     if (!isOpening) return
     settings.signal?.throwIfAborted()
@@ -55,13 +57,14 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
 }
 
 function engineFor(
+  EngineClass: typeof Engine,
   platform: Platform,
   owned: OwnedDirectory,
   settings: Settings,
   onRecovery: (progress: RecoveryProgress) => void,
 ): Engine {
   const { log } = owned
-  return new Engine(
+  return new EngineClass(
     {
       clock: platform.clock,
       directory: log,
