@@ -19,7 +19,7 @@ export function fieldWriterFor(fields: readonly string[]): WriteFields {
       if (typeof value === "number") position = writeNumber(target, position, value)
       else if (typeof value === "string") position = writeText(target, position, value)
       else if (typeof value === "boolean") target[position++] = value ? TAG_TRUE : TAG_FALSE
-      else position = writer.writeField(target, position, value, depth, ${name})`
+      else position = writer.writeField(target, position, value, depth, ${name}, object)`
   })
   const generated = compile(
     { writeNumber, writeText, getPrototypeOf, plain: Object.prototype, TAG_TRUE, TAG_FALSE },
@@ -40,7 +40,7 @@ export function writeFieldsOf(fields: readonly string[]): WriteFields {
   return function writeFields(target, start, object, depth, writer: FieldWriter) {
     if (getPrototypeOf(object) !== Object.prototype) return -1
     let position = start
-    for (const field of fields) position = writer.writeField(target, position, object[field], depth, field)
+    for (const field of fields) position = writer.writeField(target, position, object[field], depth, field, object)
     return position
   }
 }

@@ -25,7 +25,14 @@ export type WriteFields = (
 
 /** Writes one field value of any kind. */
 export interface FieldWriter {
-  writeField(target: Buffer, position: number, value: unknown, depth: number, field: string): number
+  writeField(
+    target: Buffer,
+    position: number,
+    value: unknown,
+    depth: number,
+    field: string,
+    container: object,
+  ): number
 }
 
 /** Leaves that are tried first: one for each number of fields modulo this, a power of two. */

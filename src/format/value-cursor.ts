@@ -11,7 +11,7 @@ export interface ShapeReader {
   readonly fields: readonly string[]
   /** How often the shape was read before there was a constructor. */
   readCount: number
-  construct: Construct<ValueCursor> | undefined
+  construct: Construct | undefined
 }
 
 /** Longest run of holes that may be kept dense whatever the budget. */

@@ -31,7 +31,7 @@ export class ValueEncoder {
       writer.begin(target, start)
       end =
         typeof value === "object" && value !== null
-          ? writer.writeObject(target, start, value, 0)
+          ? writer.writeRoot(target, start, value)
           : writer.writeValue(target, start, value, 0)
       if (writer.hasReferences) {
         // Rare, so it moves the value by one byte instead of costing every value a byte.

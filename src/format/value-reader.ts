@@ -194,9 +194,18 @@ function findShape(cursor: ValueCursor, id: number): ShapeReader {
 /** An object of a shape that is still rarely read, or that references may lead to: those need it before its fields. */
 function readFields(cursor: ValueCursor, reader: ShapeReader): object {
   const object: Fields = cursor.met({})
-  for (const field of reader.fields) setField(object, field, readValue(cursor))
   reader.readCount++
-  if (reader.readCount === READS_BEFORE_CONSTRUCTOR) reader.construct = constructorFor(reader.fields, readValue)
+  if (reader.readCount !== READS_BEFORE_CONSTRUCTOR) {
+    for (const field of reader.fields) setField(object, field, readValue(cursor))
+    return object
+  }
+  const tags: number[] = []
+  for (const field of reader.fields) {
+    // Past the end there is no tag, and readValue says so.
+    tags.push(cursor.source[cursor.position] as number)
+    setField(object, field, readValue(cursor))
+  }
+  reader.construct = constructorFor(reader.fields, tags, readValue)
   return object
 }
 

@@ -145,6 +145,19 @@ export class ValueWriter {
     }
   }
 
+  /**
+   * Writes the object that is the value itself. If all of its fields are simple, which is what most records are, it is
+   * not noted as met: nothing can refer to it.
+   */
+  writeRoot(target: Buffer, position: number, object: object): number {
+    if (!Array.isArray(object) && !ArrayBuffer.isView(object)) {
+      const end = this.#writeShaped(target, position, object as Fields, 0)
+      if (end >= 0) return end
+    }
+    this.#remember(object)
+    return this.#writeMet(target, position, object, 0)
+  }
+
   /** Writes an object of any kind, or refers to it if it was met before. */
   writeObject(target: Buffer, position: number, object: object, depth: number): number {
     const before = this.#remember(object)
@@ -153,12 +166,17 @@ export class ValueWriter {
       target[position] = TAG_REFERENCE
       return writeCount(target, position + 1, before)
     }
-    if (Array.isArray(object)) return this.#writeArray(target, position, object, depth)
-    // First what most objects are. The keys of a view would be the indices of all its bytes.
-    if (!ArrayBuffer.isView(object)) {
+    // First what most objects are. The keys of an array or a view would be the indices of all that it holds.
+    if (!Array.isArray(object) && !ArrayBuffer.isView(object)) {
       const end = this.#writeShaped(target, position, object as Fields, depth)
       if (end >= 0) return end
     }
+    return this.#writeMet(target, position, object, depth)
+  }
+
+  /** Writes an object that has been noted, and that is not of a shape with a function. */
+  #writeMet(target: Buffer, position: number, object: object, depth: number): number {
+    if (Array.isArray(object)) return this.#writeArray(target, position, object, depth)
     const prototype: unknown = getPrototypeOf(object)
     if (prototype === Object.prototype) return this.#writePlain(target, position, object as Fields, depth)
     if (prototype === null) {
@@ -214,12 +232,21 @@ export class ValueWriter {
     target[start] = TAG_SHAPED | (leaf.id >>> 8)
     target[start + 1] = leaf.id
     let position = start + 2
-    for (const field of fields) position = this.writeField(target, position, object[field], depth, field)
+    for (const field of fields) position = this.writeField(target, position, object[field], depth, field, object)
     return position
   }
 
   /** Writes a part of an object, for the writers of shapes. */
-  writeField(target: Buffer, position: number, value: unknown, depth: number, field: string): number {
+  writeField(
+    target: Buffer,
+    position: number,
+    value: unknown,
+    depth: number,
+    field: string,
+    container: object,
+  ): number {
+    // The value itself comes first in the order of tags, if any object inside may count.
+    if (this.#seenCount === 0) this.#remember(container)
     this.#steps[depth] = field
     this.#stepKinds[depth] = STEP_FIELD
     return this.writeValue(target, position, value, depth + 1)
@@ -244,7 +271,7 @@ export class ValueWriter {
       const value = object[field]
       if (typeof value === "number") position = writeNumber(target, position, value)
       else if (typeof value === "string") position = writeText(target, position, value)
-      else position = this.writeField(target, position, value, depth, field)
+      else position = this.writeField(target, position, value, depth, field, object)
     }
     return position
   }

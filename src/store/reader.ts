@@ -77,7 +77,8 @@ export class Reader {
     const shard = shards[shardOf(hash, shards.length)]
     const partition = shard?.require().partition(entry.id)
     if (partition === undefined) return undefined
-    this.#address = this.#drained(partition).table.findBytes(hash, this.#scratch.bytes, 0, size)
+    if (partition.pending > 0) partition.drain(this.#engine.requireBuffer())
+    this.#address = partition.table.findWords(hash, this.#scratch.words, 0, size)
     return this.#address < 0 ? undefined : partition
   }
 

@@ -15,6 +15,8 @@ import { copyWords } from "./word-copy.ts"
 
 /** How many records are looked at before the first of them is applied: enough to hide the cache misses of each other. */
 const LOOKAHEAD_COUNT = 16
+/** Words of 4 bytes in a cache line. */
+const WORDS_A_LINE = 16
 /** Share of a chunk's slots that must be empty before compaction touches it. */
 const DEAD_SHARE_DEFAULT = 0.25
 
@@ -153,8 +155,18 @@ export class Table {
     const mixed = mixHash(hash)
     const position = (mixed >>> 1) >>> index.shift
     const segment = index.directory[position] as Uint32Array
-    const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at, keySize)
-    return search < 0 ? -1 : (segment[search + 1] as number) - 1
+    for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
+      const entry = segment[word + 1] as number
+      if (entry === 0) return -1
+      const found = segment[word] as number
+      if (found < mixed) continue
+      if (found > mixed) return -1
+      const target = this.slabs.chunkWords[chunkOf(entry - 1)] as Uint32Array
+      const to = wordOf(entry - 1)
+      if (((target[to + 2] as number) & 0xffff) === keySize && isSameKey(target, to + 4, words, at, keySize)) {
+        return entry - 1
+      }
+    }
   }
 
   // Reading a record that was found. Addresses hold until the next change or compaction step.
@@ -267,7 +279,7 @@ export class Table {
       const at = wordOf(entry - 1)
       differences |= (target[at] as number) ^ hash
       // The line behind the header's: it will be written.
-      homeEntries[i - from] = target[Math.min(at + 16, target.length - 1)] as number
+      homeEntries[i - from] = target[Math.min(at + WORDS_A_LINE, target.length - 1)] as number
     }
     invariant(differences === 0, "the index and the records agree on hashes")
   }
@@ -334,8 +346,6 @@ export class Table {
     const chunkWords = this.slabs.chunkWords
     // Signed in the call, because V8 passes integers of 32 bits without a heap object only when they are signed.
     const mixed = signedMixed >>> 0
-    const wholeCount = keySize >>> 2
-    const restMask = (1 << ((keySize & 3) << 3)) - 1
     for (let word = homeOf(segment, depth, mixed); ; word += 2) {
       const entry = segment[word + 1] as number
       if (entry === 0) return ~word
@@ -344,12 +354,17 @@ export class Table {
       if (found > mixed) return ~word
       const target = chunkWords[chunkOf(entry - 1)] as Uint32Array
       const to = wordOf(entry - 1)
-      if (((target[to + 2] as number) & 0xffff) !== keySize) continue
-      const keyAt = to + 4
-      let i = 0
-      while (i < wholeCount && target[keyAt + i] === words[at + i]) i++
-      if (i < wholeCount) continue
-      if (restMask === 0 || (((target[keyAt + i] as number) ^ (words[at + i] as number)) & restMask) === 0) return word
+      if (((target[to + 2] as number) & 0xffff) === keySize && isSameKey(target, to + 4, words, at, keySize)) return word
     }
   }
+}
+
+/** Whether two keys of the same size, four bytes a word, are equal. What stands behind them is not looked at. */
+function isSameKey(left: Uint32Array, leftAt: number, right: Uint32Array, rightAt: number, keySize: number): boolean {
+  const wholeCount = keySize >>> 2
+  let index = 0
+  while (index < wholeCount && left[leftAt + index] === right[rightAt + index]) index++
+  if (index < wholeCount) return false
+  const restMask = (1 << ((keySize & 3) << 3)) - 1
+  return restMask === 0 || (((left[leftAt + index] as number) ^ (right[rightAt + index] as number)) & restMask) === 0
 }
