@@ -1,7 +1,8 @@
 // The public door of orrery-db.
 
 export { open } from "./store/open.ts"
-export type { BacklogOptions, FlushOptions, OpenOptions } from "./store/options.ts"
+export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpointer-actor.ts"
+export type { BacklogOptions, CheckpointOptions, FlushOptions, KeepOptions, OpenOptions } from "./store/options.ts"
 export type { ChangesOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { Batch } from "./store/batch.ts"

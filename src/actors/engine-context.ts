@@ -1,5 +1,6 @@
 // What the engine's actors need of the engine: the interface between them, so that neither side imports the other.
 
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
 import type { RecordBuffer } from "../format/record.ts"
@@ -13,6 +14,7 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
+import type { CheckpointRules } from "./checkpointer-actor.ts"
 
 export interface EngineSettings {
   readonly clock: Clock
@@ -28,11 +30,14 @@ export interface EngineSettings {
   readonly flush: FlushTriggers
   readonly backlogBytes: number
   readonly waiterCountMax: number
+  readonly checkpoint: CheckpointRules
   readonly onRecovery: (progress: RecoveryProgress) => void
 }
 
 /** What recovery left for the writer. */
 export interface RecoveredLog {
+  /** The checkpoint that was loaded. */
+  readonly checkpoint: CheckpointInfo | undefined
   readonly end: LogEnd
   readonly report: RecoveryReport
 }
@@ -53,7 +58,10 @@ export interface EngineContext {
   /** Whether the store was open before: a failure is then met by the supervisor, not by the caller of open. */
   readonly wasOpen: boolean
 
-  noteRecovered(end: LogEnd, report: RecoveryReport, shards: ShardTables[]): void
+  /** Checkpoints that state can be loaded from, oldest first. */
+  readonly checkpoints: readonly CheckpointInfo[]
+
+  noteRecovered(recovered: RecoveredLog, shards: ShardTables[]): void
   /** The tables that recovery filled for a shard; each is handed out once. */
   takeRecovered(index: number): ShardTables | undefined
   connectLog(log: FileLog, commit: GroupCommit): void

@@ -6,10 +6,12 @@
 //   │  └─ wal-writer
 //   ├─ shards  one_for_one
 //   │  └─ shard-0 … shard-n
+//   ├─ checkpointer
 //   └─ change-publisher
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
 
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
@@ -26,15 +28,14 @@ import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
-import type { RecoveryReport } from "../recovery/report.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import { Admission } from "../wal/admission.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
-import type { LogEnd } from "../wal/log-directory.ts"
 import { ChangePublisherActor } from "./change-publisher-actor.ts"
+import { CheckpointerActor } from "./checkpointer-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
@@ -59,6 +60,7 @@ export class Engine implements EngineContext {
   readonly shards: readonly ShardActor[]
   readonly #recoverer: RecovererActor
   readonly #writer: WalWriterActor
+  readonly #checkpointer: CheckpointerActor
   readonly #publisher: ChangePublisherActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
@@ -96,6 +98,7 @@ export class Engine implements EngineContext {
     this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))
     this.#recoverer = new RecovererActor(this)
     this.#writer = new WalWriterActor(this)
+    this.#checkpointer = new CheckpointerActor(this, settings.checkpoint)
     this.#publisher = new ChangePublisherActor(this)
   }
 
@@ -188,8 +191,20 @@ export class Engine implements EngineContext {
     return tables
   }
 
-  noteRecovered(end: LogEnd, report: RecoveryReport, shards: ShardTables[]): void {
-    this.recovered = { end, report }
+  /** Also before the checkpointer is up: then there is what recovery loaded. */
+  get checkpoints(): readonly CheckpointInfo[] {
+    const { kept } = this.#checkpointer
+    const loaded = this.recovered?.checkpoint
+    return kept.length > 0 || loaded === undefined ? kept : [loaded]
+  }
+
+  /** See CheckpointerActor. */
+  get checkpointer(): CheckpointerActor {
+    return this.#checkpointer
+  }
+
+  noteRecovered(recovered: RecoveredLog, shards: ShardTables[]): void {
+    this.recovered = recovered
     this.#recoveredShards = shards
     this.recoveryCount++
     this.trustedLsn = undefined
@@ -336,6 +351,7 @@ export class Engine implements EngineContext {
           strategy: "one_for_one",
           children: this.shards.map((shard) => actorChild(shard)),
         },
+        actorChild(this.#checkpointer),
         actorChild(this.#publisher),
       ],
     }

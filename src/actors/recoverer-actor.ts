@@ -2,6 +2,7 @@
 // afterwards; the shards and the writer take over what it found.
 
 import { Fold } from "../checkpoint/fold.ts"
+import { stateTarget } from "../checkpoint/state-loader.ts"
 import { invariant } from "../model/invariant.ts"
 import { recover } from "../recovery/recover.ts"
 import { ShardTables } from "../table/shard-tables.ts"
@@ -25,16 +26,17 @@ export class RecovererActor extends Actor<never> {
     const { settings } = engine
     const shards = Array.from({ length: settings.shardCount }, () => new ShardTables())
     engine.catalogue.reset()
-    const { end, report } = await recover({
+    const { end, report, checkpoint } = await recover({
       directory: settings.directory,
       clock: engine.clock,
       manifest: engine.manifest,
       foundStore: settings.foundStore,
       trustedLsn: engine.trustedLsn,
       warnings: settings.warnings,
+      state: stateTarget(settings.directory, engine.catalogue, shards),
       fold: new Fold(engine.catalogue, shards),
       onProgress: settings.onRecovery,
     })
-    engine.noteRecovered(end, report, shards)
+    engine.noteRecovered({ end, report, checkpoint }, shards)
   }
 }

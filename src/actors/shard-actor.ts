@@ -5,8 +5,10 @@
 // writes go on, then, in one turn, what is in memory only. So it comes back with every write, acknowledged or not.
 
 import { Fold } from "../checkpoint/fold.ts"
+import { loadState } from "../checkpoint/state-loader.ts"
+import { segmentFile } from "../format/file-names.ts"
 import type { RecordBuffer } from "../format/record.ts"
-import { Restarting } from "../model/errors.ts"
+import { Corruption, Restarting } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
@@ -77,7 +79,7 @@ export class ShardActor extends Actor<never> {
     )
     const fold = new Fold(this.#engine.catalogue, shards)
     // Each round reads what was written during the one before; reading is much the faster.
-    let position = log.oldestLsn - 1
+    let position = await this.#loadCheckpoint(shards, tables, log.oldestLsn)
     while (position < log.endLsn) {
       const to = log.endLsn
       for await (const frame of log.read(lsnOf(position), to)) fold.apply(frame)
@@ -85,6 +87,27 @@ export class ShardActor extends Actor<never> {
     }
     for (const frame of commit.unwritten()) fold.apply(frame)
     return tables
+  }
+
+  /** Loads this shard's part of the newest good checkpoint. Returns the LSN that the log is to be read behind. */
+  async #loadCheckpoint(
+    shards: readonly (ShardTables | undefined)[],
+    tables: ShardTables,
+    oldestLsn: number,
+  ): Promise<number> {
+    const { catalogue, checkpoints, settings } = this.#engine
+    for (const { number, throughLsn } of checkpoints.toReversed()) {
+      if (throughLsn + 1 < oldestLsn) break
+      try {
+        await loadState(settings.directory, number, catalogue, shards)
+        return throughLsn
+      } catch (error) {
+        if (!(error instanceof Corruption)) throw error
+        tables.clear()
+      }
+    }
+    if (oldestLsn > 1) throw new Corruption(segmentFile(0), 0, 0, "the log's beginning is in no good checkpoint")
+    return 0
   }
 
   /** Gives back what deletes and overwrites left: one step of one table at a time, table after table. */

@@ -18,6 +18,8 @@ import type { HashSecret } from "./key-hash.ts"
 /** The format that this code writes. Older ones stay readable, newer ones are refused. */
 export const FORMAT_VERSION = 1
 export const MANIFEST_SIZE = 96
+/** The log does not begin with the first commit: what was before it is in checkpoints. */
+const FLAG_TRUNCATED = 1
 /** "ORRM" */
 const MANIFEST_MAGIC = 0x4d52524f
 
@@ -39,6 +41,8 @@ export function encodeManifest(manifest: Manifest, checksum: Checksum): Uint8Arr
   const bytes = new Uint8Array(MANIFEST_SIZE)
   writeU32(bytes, 0, MANIFEST_MAGIC)
   writeU32(bytes, 8, FORMAT_VERSION)
+  // So that code which knows no checkpoints refuses the store, instead of opening a part of it.
+  writeU32(bytes, 12, manifest.firstLsn > 1 ? FLAG_TRUNCATED : 0)
   writeU64(bytes, 16, manifest.generation)
   bytes.set(manifest.storeId, 24)
   writeU32(bytes, 40, manifest.checksumSeed)
@@ -59,7 +63,7 @@ export function decodeManifest(bytes: Uint8Array, file: string, checksum: Checks
   if (formatVersion > FORMAT_VERSION)
     throw new UnsupportedFormat(file, `format version ${formatVersion}`, formatVersion)
   const flags = readU32(bytes, 12)
-  if (flags !== 0) throw new UnsupportedFormat(file, `unknown flags 0x${flags.toString(16)}`, formatVersion)
+  if ((flags & ~FLAG_TRUNCATED) !== 0) throw new UnsupportedFormat(file, `unknown flags 0x${flags.toString(16)}`, formatVersion)
   if (bytes.length !== MANIFEST_SIZE) return `the manifest has ${bytes.length} bytes`
   return {
     generation: readU64(bytes, 16),

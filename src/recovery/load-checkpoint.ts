@@ -1,14 +1,62 @@
 // Phase 2 of 5. Before: select-checkpoint. Next: scan-log.
-// Brings up the state that the selected checkpoint holds. This format version has no checkpoints: the fold starts from
-// the empty state, before the first LSN of the log.
+// Brings up the newest checkpoint that is good and that the log goes on from; a damaged one is passed over with a warning,
+// as long as the one before and its log are there. Where the log begins with the first commit, none is needed.
 
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
+import { checkpointFile, segmentFile } from "../format/file-names.ts"
+import { Corruption } from "../model/errors.ts"
+import { probe } from "../model/invariant.ts"
+import type { LogDirectory } from "../wal/log-directory.ts"
 import type { RecoveryStart } from "./select-checkpoint.ts"
 
-export interface LoadedState {
-  /** The log is replayed from the LSN behind this one. */
-  readonly throughLsn: number
+/** Where the state is brought up: empty tables, and a way to make them empty again. */
+export interface StateTarget {
+  load(number: number, onBytes: (doneBytes: number, totalBytes: number) => void): Promise<CheckpointInfo>
+  clear(): void
 }
 
-export async function loadCheckpoint(start: RecoveryStart): Promise<LoadedState> {
-  return { throughLsn: start.firstLsn - 1 }
+export interface LoadedState {
+  /** Undefined: the empty state. */
+  readonly checkpoint: CheckpointInfo | undefined
+  /** The log is replayed from the LSN behind this one. */
+  readonly throughLsn: number
+  /** Damaged checkpoints, one line each. */
+  readonly warnings: readonly string[]
+}
+
+/** Fails with: Corruption when the log's beginning is in no good checkpoint, StorageFailed. */
+export async function loadCheckpoint(
+  directory: LogDirectory,
+  start: RecoveryStart,
+  target: StateTarget | undefined,
+  onBytes: (doneBytes: number, totalBytes: number) => void,
+): Promise<LoadedState> {
+  if (target === undefined) return { checkpoint: undefined, throughLsn: start.firstLsn - 1, warnings: [] }
+  const warnings: string[] = []
+  for (const number of start.checkpoints) {
+    try {
+      if (await isBeforeLog(directory, number, start.firstLsn)) continue
+      const checkpoint = await target.load(number, onBytes)
+      return { checkpoint, throughLsn: checkpoint.throughLsn, warnings }
+    } catch (error) {
+      if (!(error instanceof Corruption)) throw error
+      probe("a damaged checkpoint is passed over")
+      warnings.push(`${checkpointFile(number)}: ${error.summary}`)
+      target.clear()
+    }
+  }
+  if (start.firstLsn > 1) {
+    const reason = `the log begins at LSN ${start.firstLsn}, and no good checkpoint reaches so far`
+    throw new Corruption(segmentFile(start.segments[0] ?? 0), 0, 0, [reason, ...warnings].join("; "))
+  }
+  return { checkpoint: undefined, throughLsn: 0, warnings }
+}
+
+/** Whether commits between the checkpoint and the log were let go: it was about to be removed. */
+async function isBeforeLog(directory: LogDirectory, number: number, firstLsn: number): Promise<boolean> {
+  if (firstLsn === 1) return false
+  const reader = await CheckpointReader.open(directory, number)
+  await reader.close()
+  return reader.throughLsn + 1 < firstLsn
 }

@@ -1,11 +1,15 @@
 // Recovery: five phases, each in a file of its own, each idempotent, so that a crash inside recovery is met by doing it
 // again. Reads files only, in constant memory; refuses what it cannot prove good.
 
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
+import { Corruption } from "../model/errors.ts"
 import type { Clock } from "../platform/clock.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import { loadCheckpoint } from "./load-checkpoint.ts"
+import type { LoadedState, StateTarget } from "./load-checkpoint.ts"
 import { repairTail } from "./repair-tail.ts"
 import { replayLog } from "./replay-log.ts"
 import type { Fold } from "./replay-log.ts"
@@ -23,19 +27,22 @@ export interface RecoveryInput {
   /** What a failed owner in this process knew to be durable; undefined after a restart of the process. */
   readonly trustedLsn: number | undefined
   readonly warnings: readonly string[]
-  /** Where the log is folded into. Must be empty. */
+  /** Where the checkpoint is loaded, and the log folded into. Must be empty. No state: the log alone is recovered. */
+  readonly state: StateTarget | undefined
   readonly fold: Fold
   readonly onProgress: (progress: RecoveryProgress) => void
 }
 
 export interface Recovered {
+  /** The checkpoint that was loaded. */
+  readonly checkpoint: CheckpointInfo | undefined
   readonly end: LogEnd
   readonly report: RecoveryReport
 }
 
 /** Fails with: Corruption, UnsupportedFormat, StorageFailed. */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
-  const { directory, clock, manifest, fold } = input
+  const { directory, clock, manifest, state, fold } = input
   const startMs = clock.monotonicMs()
   const meter = new RecoveryMeter(() => clock.monotonicMs())
   const progress = (phase: RecoveryPhase, doneBytes: number, totalBytes: number): void =>
@@ -44,7 +51,9 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   progress("select-checkpoint", 0, 0)
   const start = await meter.phase("select-checkpoint", () => selectCheckpoint(directory, manifest))
   progress("load-checkpoint", 0, 0)
-  const loaded = await meter.phase("load-checkpoint", () => loadCheckpoint(start))
+  const loaded = await meter.phase("load-checkpoint", () =>
+    loadCheckpoint(directory, start, state, (doneBytes, size) => progress("load-checkpoint", doneBytes, size)),
+  )
   const totalBytes = await sizeOf(directory, start.segments.length)
   progress("scan-log", 0, totalBytes)
   const scan = await meter.phase("scan-log", () =>
@@ -52,6 +61,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
       progress("scan-log", doneBytes, Math.max(totalBytes, doneBytes)),
     ),
   )
+  checkReach(loaded, scan)
   progress("repair-tail", 0, 0)
   const end = await meter.phase("repair-tail", () => repairTail(directory, start, scan, clock.wallMs()))
   progress("replay-log", 0, scan.sizeBytes)
@@ -62,6 +72,9 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     foundStore: input.foundStore,
     phaseMs: meter.phaseMs,
     durationMs: clock.monotonicMs() - startMs,
+    checkpoint: loaded.checkpoint?.number,
+    checkpointLsn: loaded.throughLsn,
+    checkpointRecords: loaded.checkpoint?.records ?? 0,
     segments: start.segments.length,
     frames: scan.frameCount,
     commits: counts.commits,
@@ -72,9 +85,21 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     wasSealed: scan.tail === undefined,
     cutBytes: scan.tail?.isTorn === true ? scan.tail.fileSize - scan.tail.offset : 0,
     tail: describeTail(scan),
-    warnings: input.warnings,
+    warnings: [...input.warnings, ...loaded.warnings],
   }
-  return { end, report }
+  return { end, report, checkpoint: loaded.checkpoint }
+}
+
+/** A checkpoint holds nothing that was not durable in the log: a log that ends before it has lost its end. */
+function checkReach(loaded: LoadedState, scan: ScanResult): void {
+  if (loaded.throughLsn <= scan.lastLsn) return
+  const last = scan.extents.at(-1)
+  throw new Corruption(
+    segmentFile(last?.segment ?? 0),
+    last?.endOffset ?? 0,
+    scan.lastLsn,
+    `the log ends at LSN ${scan.lastLsn}, but the checkpoint says that it was durable through ${loaded.throughLsn}`,
+  )
 }
 
 /** An upper bound for progress: segments are at most as long as their files. */

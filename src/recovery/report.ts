@@ -24,6 +24,10 @@ export interface RecoveryReport {
   /** How long each phase took, in milliseconds. */
   readonly phaseMs: Readonly<Record<RecoveryPhase, number>>
   readonly durationMs: number
+  /** The checkpoint that recovery started from, the last commit in it, and its records; undefined and 0 for none. */
+  readonly checkpoint: number | undefined
+  readonly checkpointLsn: number
+  readonly checkpointRecords: number
   /** Segments and frames that were checked. */
   readonly segments: number
   readonly frames: number

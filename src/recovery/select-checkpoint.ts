@@ -1,7 +1,8 @@
 // Phase 1 of 5. Next: load-checkpoint.
-// Decides where recovery starts. Guarantees: it starts at data that the manifest names, or not at all. Without
-// checkpoints that is the oldest segment of the log, and everything before it was let go on purpose.
+// Finds what recovery may start from: the checkpoints, newest first, and the log from the oldest segment that the
+// manifest names; what was before it was let go on purpose. Removes what an interrupted checkpoint or compaction left.
 
+import { removeUnfinished } from "../checkpoint/checkpoint-files.ts"
 import { meaningOf, segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { Corruption } from "../model/errors.ts"
@@ -10,6 +11,8 @@ import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 
 export interface RecoveryStart {
+  /** Numbers of the checkpoints, newest first. */
+  readonly checkpoints: readonly number[]
   /** Segments to go through, oldest first, without a gap. */
   readonly segments: readonly number[]
   /** The LSN that the first frame must have. */
@@ -20,9 +23,12 @@ export interface RecoveryStart {
 export async function selectCheckpoint(directory: LogDirectory, manifest: Manifest): Promise<RecoveryStart> {
   const { fileSystem, path } = directory
   const segments: number[] = []
+  const checkpoints: number[] = []
+  await removeUnfinished(directory)
   try {
     for (const name of await fileSystem.list(path)) {
       const meaning = meaningOf(name)
+      if (meaning?.kind === "checkpoint") checkpoints.push(meaning.number)
       if (meaning?.kind !== "segment") continue
       if (meaning.segment >= manifest.firstSegment) segments.push(meaning.segment)
       else {
@@ -38,5 +44,6 @@ export async function selectCheckpoint(directory: LogDirectory, manifest: Manife
   for (let index = 0, expected = manifest.firstSegment; index < Math.max(segments.length, 1); index++, expected++) {
     if (segments[index] !== expected) throw new Corruption(segmentFile(expected), 0, 0, "the segment is missing")
   }
-  return { segments, firstLsn: manifest.firstLsn }
+  checkpoints.sort((a, b) => b - a)
+  return { checkpoints, segments, firstLsn: manifest.firstLsn }
 }

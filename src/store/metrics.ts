@@ -1,12 +1,13 @@
 // The store's numbers. Every one is measured where it happens; a number that nothing can change has no place here.
 
+import type { CheckpointMetrics } from "../actors/checkpointer-actor.ts"
 import type { Engine } from "../actors/engine.ts"
 import type { Reader } from "./reader.ts"
 import type { Writer } from "./writer.ts"
 
 export interface StoreMetrics {
   readonly log: {
-    /** Bytes of all frames, since the log has no checkpoints yet: how much the next recovery reads. */
+    /** Bytes of all frames in the log. */
     readonly bytes: number
     readonly segments: number
     readonly rotations: number
@@ -14,6 +15,7 @@ export interface StoreMetrics {
     readonly lastLsn: number
     readonly durableLsn: number
   }
+  readonly checkpoint: CheckpointMetrics
   readonly flush: {
     readonly flushes: number
     readonly syncs: number
@@ -90,6 +92,7 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
       lastLsn: log?.endLsn ?? 0,
       durableLsn: log?.durableLsn ?? 0,
     },
+    checkpoint: engine.checkpointer.metrics(),
     flush: {
       flushes: commit?.counters.flushes ?? 0,
       syncs: commit?.counters.syncs ?? 0,

@@ -78,6 +78,7 @@ function engineFor(
       flush: settings.flush,
       backlogBytes: settings.backlog.bytes,
       waiterCountMax: settings.backlog.waiters,
+      checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints },
       onRecovery,
     },
     SUBSCRIPTION_COUNT_MAX,

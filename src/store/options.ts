@@ -32,11 +32,31 @@ export interface BacklogOptions {
   readonly waiters?: number
 }
 
+export interface CheckpointOptions {
+  /** Bytes of the log that recovery would replay, at which a checkpoint is made. Default 64 MiB. */
+  readonly logBytes?: number
+  /** Commits that recovery would replay, at which one is made. Default: no bound. */
+  readonly commits?: number
+  /** Milliseconds after which one is made, if anything was written. Default 0: never for that reason. */
+  readonly intervalMs?: number
+  /** Whether one is made when the store is closed. Default false. */
+  readonly onClose?: boolean
+}
+
+export interface KeepOptions {
+  /** Newest checkpoints that are kept, with the log behind the oldest of them. Default 3. */
+  readonly checkpoints?: number
+}
+
 export interface OpenOptions {
   /** When a write's promise resolves, unless its table or the write itself says otherwise. Default "synced". */
   readonly durability?: Durability
   readonly flush?: FlushOptions
   readonly backlog?: BacklogOptions
+  /** When the log is folded into a checkpoint. False: only by hand. */
+  readonly checkpoint?: CheckpointOptions | false
+  /** What is kept of the past. */
+  readonly keep?: KeepOptions
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */
@@ -56,6 +76,8 @@ export interface Settings {
   readonly durability: Durability
   readonly flush: Required<FlushOptions>
   readonly backlog: Required<BacklogOptions>
+  readonly checkpoint: Required<CheckpointOptions>
+  readonly keep: Required<KeepOptions>
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
@@ -65,6 +87,13 @@ export interface Settings {
 
 const FLUSH_DEFAULTS: Required<FlushOptions> = { records: 65_536, bytes: 262_144, delayMs: 0, syncDelayMs: 100 }
 const BACKLOG_DEFAULTS: Required<BacklogOptions> = { bytes: 8 * 1024 * 1024, waiters: 1_000_000 }
+const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
+  logBytes: 64 * 1024 * 1024,
+  commits: Number.MAX_SAFE_INTEGER,
+  intervalMs: 0,
+  onClose: false,
+}
+const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3 }
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
 export function settingsFrom(options: unknown): Settings {
@@ -72,6 +101,8 @@ export function settingsFrom(options: unknown): Settings {
     "durability",
     "flush",
     "backlog",
+    "checkpoint",
+    "keep",
     "shards",
     "segmentBytes",
     "create",
@@ -80,6 +111,7 @@ export function settingsFrom(options: unknown): Settings {
     "platform",
   ])
   const flush = record("flush", given["flush"] ?? {}, Object.keys(FLUSH_DEFAULTS))
+  const keep = record("keep", given["keep"] ?? {}, Object.keys(KEEP_DEFAULTS))
   const backlog = record("backlog", given["backlog"] ?? {}, Object.keys(BACKLOG_DEFAULTS))
   return {
     durability: durabilityFrom("durability", given["durability"]) ?? "synced",
@@ -100,6 +132,8 @@ export function settingsFrom(options: unknown): Settings {
       bytes: integer("backlog.bytes", backlog["bytes"], BACKLOG_DEFAULTS.bytes, 1, BACKLOG_SIZE_MAX, "bytes"),
       waiters: integer("backlog.waiters", backlog["waiters"], BACKLOG_DEFAULTS.waiters, 1, 100_000_000),
     },
+    checkpoint: checkpointFrom(given["checkpoint"]),
+    keep: { checkpoints: integer("keep.checkpoints", keep["checkpoints"], KEEP_DEFAULTS.checkpoints, 1, 1000) },
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
     segmentBytes:
       integer(
@@ -113,6 +147,19 @@ export function settingsFrom(options: unknown): Settings {
     create: optional("create", given["create"], "boolean", isBoolean) ?? true,
     onRecovery: optional("onRecovery", given["onRecovery"], "function", isProgressListener),
     signal: optional("signal", given["signal"], "AbortSignal", isSignal),
+  }
+}
+
+function checkpointFrom(value: unknown): Required<CheckpointOptions> {
+  const never = Number.MAX_SAFE_INTEGER
+  if (value === false) return { ...CHECKPOINT_DEFAULTS, logBytes: never }
+  const given = record("checkpoint", value ?? {}, Object.keys(CHECKPOINT_DEFAULTS))
+  const { logBytes, commits, intervalMs, onClose } = CHECKPOINT_DEFAULTS
+  return {
+    logBytes: integer("checkpoint.logBytes", given["logBytes"], logBytes, 1, never, "bytes"),
+    commits: integer("checkpoint.commits", given["commits"], commits, 1, never),
+    intervalMs: integer("checkpoint.intervalMs", given["intervalMs"], intervalMs, 0, never, "milliseconds"),
+    onClose: optional("checkpoint.onClose", given["onClose"], "boolean", isBoolean) ?? onClose,
   }
 }
 

@@ -1,6 +1,7 @@
 // The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it.
 
 import type { Engine } from "../actors/engine.ts"
+import type { CheckpointReport } from "../actors/checkpointer-actor.ts"
 import type { StoreStatus } from "../actors/store-status.ts"
 import type { ChildSnapshot } from "../actors/supervision-tree.ts"
 import type { Durability } from "../model/durability.ts"
@@ -150,6 +151,19 @@ export class Store {
     await abortable(this.#engine.ready(), options.signal)
   }
 
+  /**
+   * Folds everything durable into a checkpoint, and lets go of the log and of older checkpoints as `keep` says. Writers
+   * go on meanwhile. Undefined where nothing was written since the last one.
+   *
+   * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
+   */
+  async checkpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointReport | undefined> {
+    record("options", options, ["signal"])
+    options.signal?.throwIfAborted()
+    await abortable(this.#flush(), options.signal)
+    return abortable(this.#engine.checkpointer.checkpoint(), options.signal)
+  }
+
   metrics(): StoreMetrics {
     return collectMetrics(this.#engine, this.#writer, this.#reader)
   }
@@ -196,6 +210,8 @@ export class Store {
       const { state } = this.#engine.status
       // Writes that wait in line were accepted: they go first.
       if (state === "open" || state === "recovering") await this.#drain()
+      // The log holds all of it: a checkpoint that fails now costs the next open some time, nothing else.
+      if (state === "open") await this.#engine.checkpointer.checkpointOnClose().catch(ignore)
       await this.#engine.stop()
       await this.#lock.release()
     } catch (error) {
@@ -221,17 +237,17 @@ export class Store {
 }
 
 /** Stops waiting when the signal says so; the work itself goes on. */
-async function abortable(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const onAbort = (): void => reject(signal.reason)
   signal.addEventListener("abort", onAbort, { once: true })
   try {
-    await Promise.race([work, aborted])
+    return await Promise.race([work, aborted])
   } finally {
     signal.removeEventListener("abort", onAbort)
   }
 }
 
-/** The status tells why the store gave up; whoever calls close himself is told by that call. */
+/** Somebody else is told: the status says why a store gave up, and whoever calls close himself learns it by that call. */
 function ignore(): void {}

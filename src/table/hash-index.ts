@@ -192,6 +192,21 @@ export class HashIndex {
     return start + span
   }
 
+  /** Takes over the segments that a builder made. Requires: the index is empty. */
+  adopt(builder: IndexBuilder): void {
+    const { depth } = builder
+    this.directory = builder.finish()
+    this.depths = new Uint8Array(this.directory.length).fill(depth)
+    this.shift = 31 - depth
+    this.#segmentCount = this.directory.length
+    this.#count = 0
+    this.#slotCount = 0
+    for (const segment of this.directory) {
+      this.#count += segment[COUNT] as number
+      this.#slotCount += (segment.length - ENTRIES) >>> 1
+    }
+  }
+
   /** Removes every entry. */
   clear(): void {
     this.directory = [allocateSegment(SLOT_COUNT_MIN, 0)]
@@ -268,12 +283,7 @@ export class HashIndex {
 
   /** A new segment with the entries between two words of another, in at least that many slots. */
   #spread(source: Uint32Array, from: number, to: number, slotCount: number, depth: number): Uint32Array {
-    let size = slotCount
-    let target = allocateSegment(size, depth)
-    while (copyEntries(source, from, to, target, ENTRIES) < 0) {
-      size = nextSlotCount(size)
-      target = allocateSegment(size, depth)
-    }
+    const target = segmentOf(source, from, to, slotCount, depth)
     this.#accountMoved(target[COUNT] as number)
     return target
   }
@@ -315,8 +325,64 @@ export class HashIndex {
   }
 }
 
+/** Entries that a segment is built for: as many as it has between two splits, on average. */
+const ENTRY_COUNT_BUILT = 9_500
+
+/** Builds an index from entries in the order of their mixed hashes. */
+export class IndexBuilder {
+  /** Top bits of the mixed hash that all entries of a segment share. */
+  readonly depth: number
+  readonly #segments: Uint32Array[] = []
+  /** The entries of the segment that fills: mixed hash and address plus 1 each. */
+  #pairs = new Uint32Array(2 * ENTRY_COUNT_BUILT)
+  #end = 0
+
+  constructor(expectedCount: number) {
+    let depth = 0
+    while (depth < DEPTH_MAX - 4 && expectedCount > ENTRY_COUNT_BUILT * 2 ** depth) depth++
+    this.depth = depth
+  }
+
+  /** Adds an entry. Requires: no mixed hash before was greater. */
+  add(mixed: number, address: number): void {
+    // A shift by 32 would be one by 0.
+    const group = (mixed >>> 1) >>> (31 - this.depth)
+    while (this.#segments.length < group) this.#endSegment()
+    if (this.#end === this.#pairs.length) {
+      const larger = new Uint32Array(2 * this.#pairs.length)
+      larger.set(this.#pairs)
+      this.#pairs = larger
+    }
+    this.#pairs[this.#end] = mixed
+    this.#pairs[this.#end + 1] = address + 1
+    this.#end += 2
+  }
+
+  /** The segments, one a directory position. */
+  finish(): Uint32Array[] {
+    while (this.#segments.length < 2 ** this.depth) this.#endSegment()
+    return this.#segments
+  }
+
+  #endSegment(): void {
+    this.#segments.push(segmentOf(this.#pairs, 0, this.#end, slotCountFor(this.#end >>> 1), this.depth))
+    this.#end = 0
+  }
+}
+
 /** Entries above which a segment of any size splits. */
 const ENTRY_COUNT_SPLIT = countMaxOf(SLOT_COUNT_SPLIT)
+
+/** A new segment with the entries between two words of `source`, in at least that many slots. */
+function segmentOf(source: Uint32Array, from: number, to: number, slotCount: number, depth: number): Uint32Array {
+  let size = slotCount
+  let target = allocateSegment(size, depth)
+  while (copyEntries(source, from, to, target, ENTRIES) < 0) {
+    size = nextSlotCount(size)
+    target = allocateSegment(size, depth)
+  }
+  return target
+}
 
 function allocateSegment(slotCount: number, depth: number): Uint32Array {
   const segment = new Uint32Array(ENTRIES + slotCount * 2)

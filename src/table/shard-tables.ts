@@ -64,6 +64,18 @@ export class ShardTables {
     return this.#partitions[tableId]
   }
 
+  /** The table's part, made if there is none. */
+  ensure(tableId: number): Partition {
+    return this.#partitions[tableId] ?? this.#add(tableId)
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#partitions.length = 0
+    this.#noted.length = 0
+    this.appliedCount = 0
+  }
+
   get partitions(): readonly (Partition | undefined)[] {
     return this.#partitions
   }

@@ -9,6 +9,7 @@ import { KIND_DELETE, KIND_PUT, RECORD_HEADER_SIZE, recordSize, type RecordBuffe
 import { invariant, InvariantViolation } from "../model/invariant.ts"
 import { Compaction } from "./compaction.ts"
 import { HashIndex, homeOf, mixHash } from "./hash-index.ts"
+import type { IndexBuilder } from "./hash-index.ts"
 import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
 import { TableCursor } from "./table-cursor.ts"
 import { copyWords } from "./word-copy.ts"
@@ -210,6 +211,13 @@ export class Table {
   compactStep(recordCountMax: number): boolean {
     this.#generation++
     return this.#compaction.step(recordCountMax)
+  }
+
+  /** Takes over an index that was built over records of `liveBytes` in the slabs. For table-loader.ts only. */
+  adopt(builder: IndexBuilder, liveBytes: number): void {
+    this.#generation++
+    this.index.adopt(builder)
+    this.#liveBytes = liveBytes
   }
 
   /** Removes every record and gives the memory back. */

@@ -108,6 +108,10 @@ export class FileLog implements Log {
   get sizeBytes(): number {
     return this.#extents.reduce((sum, extent) => sum + extent.endOffset, 0)
   }
+  /** Bytes of the segments that hold anything behind an LSN: what a recovery from there would read. */
+  bytesAfter(lsn: number): number {
+    return this.#extents.reduce((sum, extent) => (extent.lastLsn > lsn ? sum + extent.endOffset : sum), 0)
+  }
   get segmentCount(): number {
     return this.#extents.length
   }

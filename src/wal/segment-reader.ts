@@ -15,16 +15,14 @@ import {
 import type { FrameHeader, FramePlace } from "../format/frame.ts"
 import { segmentFile } from "../format/file-names.ts"
 import { readU32, writeU32 } from "../format/integers.ts"
-import { allocateRecordBuffer } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import { decodeSegmentHeader, SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { Corruption } from "../model/errors.ts"
 import type { FileHandle } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
+import { FileWindow, WINDOW_SIZE } from "../platform/file-window.ts"
 import { readFully } from "../platform/transfer.ts"
 import type { LogDirectory } from "./log-directory.ts"
-
-const WINDOW_SIZE = 1024 * 1024
 
 /** Where reading starts, and what the first frame must follow; undefined parts are not checked. */
 export interface ReadStart {
@@ -57,10 +55,7 @@ export class SegmentReader {
   #epoch: number
   readonly #handle: FileHandle
   readonly #place: FramePlace
-  #window: RecordBuffer
-  /** The file offset of the window's first byte, a multiple of 8, and how many of its bytes are filled. */
-  #windowOffset = 0
-  #windowFilled = 0
+  readonly #window: FileWindow
 
   private constructor(
     file: string,
@@ -68,7 +63,7 @@ export class SegmentReader {
     size: number,
     place: FramePlace,
     start: ReadStart,
-    window: RecordBuffer,
+    window: FileWindow,
   ) {
     this.file = file
     this.#handle = handle
@@ -95,7 +90,7 @@ export class SegmentReader {
       const header = decodeSegmentHeader(head.subarray(0, count), expected, directory.checksum)
       if (typeof header === "string") throw new Corruption(file, 0, start.lastLsn ?? 0, header)
       const place = { checksumSeed: directory.checksumSeed, segment, checksum: directory.checksum }
-      const window = allocateRecordBuffer(Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
+      const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
       return new SegmentReader(file, handle, size, place, start, window)
     } catch (error) {
       await handle.close()
@@ -107,12 +102,12 @@ export class SegmentReader {
   async next(limit: number = this.size): Promise<SegmentFrame | undefined> {
     if (this.offset + FRAME_HEADER_SIZE > limit) return this.#stopAt("end")
     if (!(await this.#load(this.offset, FRAME_HEADER_SIZE))) return this.#stopAt("end")
-    const header = readFrameHeader(this.#window.bytes, this.offset - this.#windowOffset, this.#place, this.offset)
+    const header = readFrameHeader(this.#window.bytes, this.offset - this.#window.offset, this.#place, this.offset)
     if (header === undefined) return this.#stopAt(this.#isZeroHeader() ? "zeros" : "no-frame")
     const size = FRAME_HEADER_SIZE + header.payloadSize
     if (this.offset + size > limit) return this.#stopAt("no-frame")
     if (!(await this.#load(this.offset, size))) return this.#stopAt("no-frame")
-    const at = this.offset - this.#windowOffset
+    const at = this.offset - this.#window.offset
     if (!isFrameIntact(this.#window.bytes, at, header, this.#place)) return this.#stopAt("checksum")
     if (!this.#follows(header)) return this.#stopAt("chain")
     this.#previousChecksum = header.checksum
@@ -131,20 +126,20 @@ export class SegmentReader {
     writeU32(magic, 0, FRAME_MAGIC)
     let position = from
     while (await this.#load(position, FRAME_HEADER_SIZE)) {
-      const filled = this.#window.bytes.subarray(0, this.#windowFilled)
-      const at = filled.indexOf(magic, position - this.#windowOffset)
+      const filled = this.#window.bytes.subarray(0, this.#window.filled)
+      const at = filled.indexOf(magic, position - this.#window.offset)
       // The last bytes of the window may hold the first bytes of the magic: look at them again with more behind.
-      if (at < 0 || at + FRAME_HEADER_SIZE > this.#windowFilled) {
-        const next = (this.#windowOffset + (at < 0 ? this.#windowFilled - 3 : at)) & ~7
-        if (next <= position && this.#windowOffset + this.#windowFilled >= this.size) return undefined
+      if (at < 0 || at + FRAME_HEADER_SIZE > this.#window.filled) {
+        const next = (this.#window.offset + (at < 0 ? this.#window.filled - 3 : at)) & ~7
+        if (next <= position && this.#window.offset + this.#window.filled >= this.size) return undefined
         position = Math.max(next, position + 8)
         continue
       }
-      position = this.#windowOffset + at
+      position = this.#window.offset + at
       if ((position & 7) === 0) {
         const header = readFrameHeader(this.#window.bytes, at, this.#place, position)
         if (header !== undefined && (await this.#load(position, FRAME_HEADER_SIZE + header.payloadSize))) {
-          if (isFrameIntact(this.#window.bytes, position - this.#windowOffset, header, this.#place)) return header
+          if (isFrameIntact(this.#window.bytes, position - this.#window.offset, header, this.#place)) return header
         }
       }
       position = (position & ~7) + 8
@@ -178,33 +173,18 @@ export class SegmentReader {
   }
 
   #isZeroHeader(): boolean {
-    const at = this.offset - this.#windowOffset
+    const at = this.offset - this.#window.offset
     for (let index = 0; index < FRAME_HEADER_SIZE; index += 4) {
       if (readU32(this.#window.bytes, at + index) !== 0) return false
     }
     return true
   }
 
-  /** Brings the bytes from `offset` on into the window. False where the file does not have that many. */
   async #load(offset: number, size: number): Promise<boolean> {
-    const end = this.#windowOffset + this.#windowFilled
-    if (offset >= this.#windowOffset && offset + size <= end) return true
-    if (offset + size > this.size) return false
-    const start = offset & ~7
-    const kept = start >= this.#windowOffset && start < end ? end - start : 0
-    const needed = offset + size - start
-    const old = this.#window.bytes
-    const from = start - this.#windowOffset
-    if (needed > old.length) this.#window = allocateRecordBuffer(Math.min(needed * 2, needed + WINDOW_SIZE))
-    if (kept > 0) old.copy(this.#window.bytes, 0, from, from + kept)
-    this.#windowOffset = start
-    this.#windowFilled = kept
-    const target = this.#window.bytes.subarray(kept, Math.min(this.#window.bytes.length, this.size - start))
     try {
-      this.#windowFilled += await readFully(this.#handle, target, start + kept)
+      return await this.#window.load(offset, size)
     } catch (error) {
       throw storageFailed("read", this.file, error)
     }
-    return needed <= this.#windowFilled
   }
 }

@@ -1,6 +1,7 @@
 // Recovers a simulated disk with the phases of recovery alone, without the actors around them: fast enough for hundreds
 // of thousands of crash states. What it finds is what `open` would find, because `open` runs the same phases.
 
+import { stateTarget } from "../../src/checkpoint/state-loader.ts"
 import { Fold } from "../../src/checkpoint/fold.ts"
 import { ValueDecoder } from "../../src/format/value-decoder.ts"
 import { recover } from "../../src/recovery/recover.ts"
@@ -32,6 +33,7 @@ export async function recoverDisk(disk: SimulatedDisk, seed: number, beginsEpoch
     foundStore: owned.foundStore,
     trustedLsn: undefined,
     warnings: owned.warnings,
+    state: stateTarget(owned.log, catalogue, shards),
     fold: new Fold(catalogue, shards),
     onProgress: () => undefined,
   })

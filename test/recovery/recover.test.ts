@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest"
 import { open } from "../../src/index.ts"
 import { segmentFile } from "../../src/format/file-names.ts"
 import { CommitUnknown, WriteRejected } from "../../src/model/errors.ts"
-import { loadCheckpoint } from "../../src/recovery/load-checkpoint.ts"
 import { RECOVERY_PHASES, RecoveryMeter } from "../../src/recovery/report.ts"
 import type { RecoveryProgress } from "../../src/recovery/report.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
@@ -137,10 +136,6 @@ describe("progress", () => {
     expect(again.recovery.foundStore).toBe(true)
     await untilSettled(platform, again.close())
   })
-})
-
-test("loading no checkpoint starts before the first LSN of the log", async () => {
-  expect(await loadCheckpoint({ segments: [3], firstLsn: 40 })).toEqual({ throughLsn: 39 })
 })
 
 test("recovery reads through a window of 1 MiB, however long the log; only a larger frame makes it larger", async () => {

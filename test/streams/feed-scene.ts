@@ -161,6 +161,7 @@ export class FeedScene {
       foundStore: true,
       trustedLsn: durableLsn,
       warnings: [],
+      state: undefined,
       fold: definitionsInto(this.catalogue),
       onProgress: () => undefined,
     })

@@ -62,6 +62,7 @@ export class FileLogHome implements LogHome {
         foundStore: owned.foundStore,
         trustedLsn: this.trustedLsn,
         warnings: owned.warnings,
+        state: undefined,
         fold: { apply: () => undefined },
         onProgress: () => undefined,
       })

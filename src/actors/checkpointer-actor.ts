@@ -1,0 +1,319 @@
+// The actor that keeps the log short: folds it into checkpoints, and lets go of what no rule keeps. Reads files only, so
+// the shards do not know of it; works in slices of a millisecond, so callers hardly do.
+//
+// Order, so that a crash between any two steps leaves a store that opens: the new checkpoint is whole, durable and read
+// back; then the manifest says where the log begins from now on; then segments go; then older checkpoints.
+
+import { foldCheckpoint } from "../checkpoint/fold-checkpoint.ts"
+import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
+import { Corruption, OrreryError } from "../model/errors.ts"
+import { invariant, probe } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
+import type { Timer } from "../platform/clock.ts"
+import type { FileLog } from "../wal/file-log.ts"
+import { Actor } from "./actor.ts"
+import type { EngineContext } from "./engine-context.ts"
+
+/** How often it looks whether a checkpoint is due. */
+const LOOK_MS = 250
+/** Work at a time, and the pause behind it, in which others have the event loop. */
+const SLICE_MS = 1
+const PAUSE_MS = 1
+/** After a failure: the first pause until the next attempt, doubled up to the longest. */
+const RETRY_MS_FIRST = 1000
+const RETRY_MS_MAX = 60_000
+
+/** A larger state is not waited for any longer: recovery would take too long. */
+const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
+
+/** When a checkpoint is made by itself, and what is kept. */
+export interface CheckpointRules {
+  /** Bytes of the log that recovery would replay. */
+  readonly logBytes: number
+  /** Commits that recovery would replay. */
+  readonly commits: number
+  /** Milliseconds since the last one, if anything was written; 0: never for that reason. */
+  readonly intervalMs: number
+  /** Whether one is made when the store is closed, if anything was written since the last. */
+  readonly onClose: boolean
+  /** Newest checkpoints that are kept, with the log behind the oldest of them. */
+  readonly keepCount: number
+}
+
+/** What one checkpoint did. */
+export interface CheckpointReport {
+  readonly number: number
+  /** The state in it is that behind this commit. */
+  readonly lsn: number
+  readonly records: number
+  readonly sizeBytes: number
+  readonly durationMs: number
+  /** Bytes of segments and older checkpoints that the disk has back. Segments kept for reuse are not among them. */
+  readonly returnedBytes: number
+  /** Where the log begins now. */
+  readonly oldestLsn: number
+}
+
+export interface CheckpointMetrics {
+  /** Checkpoints that are there. */
+  readonly kept: number
+  /** Made since the store was opened. */
+  readonly made: number
+  readonly failures: number
+  readonly lastLsn: number
+  readonly lastRecords: number
+  readonly lastSizeBytes: number
+  readonly lastDurationMs: number
+  /** When the last one was begun, by the wall clock; 0 for none. */
+  readonly lastMs: number
+  /** Bytes of checkpoints written since the store was opened. */
+  readonly writtenBytes: number
+  readonly returnedBytes: number
+  /** Bytes of the log that recovery would replay. */
+  readonly replayBytes: number
+}
+
+/** The work was given up because the actor is stopped. */
+const STOPPED = Symbol("stopped")
+
+export class CheckpointerActor extends Actor<never> {
+  readonly #engine: EngineContext
+  readonly #rules: CheckpointRules
+  /** Checkpoints that are there and have a good head, oldest first. */
+  #kept: readonly CheckpointInfo[] = []
+  #nextNumber = 1
+  #timer: Timer | undefined
+  #running: Promise<CheckpointReport | undefined> | undefined
+  #isStopping = false
+  #sliceStartMs = 0
+  #lastMs = 0
+  #retryDelayMs = RETRY_MS_FIRST
+  #notBeforeMs = 0
+  #made = 0
+  #failures = 0
+  #lastDurationMs = 0
+  #writtenBytes = 0
+  #returnedBytes = 0
+
+  constructor(engine: EngineContext, rules: CheckpointRules) {
+    super({ name: "checkpointer" })
+    this.#engine = engine
+    this.#rules = rules
+  }
+
+  /** The checkpoints that state can be loaded from, oldest first. */
+  get kept(): readonly CheckpointInfo[] {
+    return this.#kept
+  }
+
+  /**
+   * Makes a checkpoint of everything that is durable now. Undefined where nothing was written since the last one.
+   * Fails with: StorageFailed, Corruption, Restarting, StoreClosed.
+   */
+  async checkpoint(): Promise<CheckpointReport | undefined> {
+    // One that has begun may miss what its caller wants in it.
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    return this.#run()
+  }
+
+  /** Before the store is closed. Fails as `checkpoint` does. */
+  async checkpointOnClose(): Promise<void> {
+    if (this.#rules.onClose) await this.checkpoint()
+  }
+
+  metrics(): CheckpointMetrics {
+    const last = this.#kept.at(-1)
+    return {
+      kept: this.#kept.length,
+      made: this.#made,
+      failures: this.#failures,
+      lastLsn: last?.throughLsn ?? 0,
+      lastRecords: last?.records ?? 0,
+      lastSizeBytes: last?.sizeBytes ?? 0,
+      lastDurationMs: this.#lastDurationMs,
+      lastMs: last?.createdMs ?? 0,
+      writtenBytes: this.#writtenBytes,
+      returnedBytes: this.#returnedBytes,
+      replayBytes: this.#engine.log?.bytesAfter(last?.throughLsn ?? 0) ?? 0,
+    }
+  }
+
+  protected override receive(): void {
+    invariant(false, "the checkpointer has no messages")
+  }
+
+  protected override async start(): Promise<void> {
+    this.#isStopping = false
+    this.#lastMs = this.#engine.clock.monotonicMs()
+    await this.#findKept()
+    this.#lookLater()
+  }
+
+  protected override async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#timer?.cancel()
+    await this.#running?.catch(() => undefined)
+  }
+
+  /** What earlier owners left. A checkpoint whose head is damaged is passed over, as recovery does. */
+  async #findKept(): Promise<void> {
+    const { directory } = this.#engine.settings
+    const loaded = this.#engine.recovered?.checkpoint
+    const kept: CheckpointInfo[] = []
+    for (const number of await listCheckpoints(directory)) {
+      this.#nextNumber = Math.max(this.#nextNumber, number + 1)
+      if (number === loaded?.number) kept.push(loaded)
+      // Newer than what recovery loaded: it was passed over, because it is damaged.
+      else if (number < (loaded?.number ?? 0)) {
+        const info = await headOf(directory, number)
+        if (info !== undefined) kept.push(info)
+      }
+    }
+    this.#kept = kept
+  }
+
+  #lookLater(): void {
+    this.#timer = this.#engine.clock.after(LOOK_MS, () => {
+      if (this.#running === undefined && this.#isDue()) this.#run().catch(() => undefined)
+      this.#lookLater()
+    })
+  }
+
+  #isDue(): boolean {
+    const { log, clock } = this.#engine
+    if (log === undefined || clock.monotonicMs() < this.#notBeforeMs) return false
+    const last = this.#kept.at(-1)
+    const throughLsn = last?.throughLsn ?? 0
+    if (log.durableLsn <= throughLsn) return false
+    const { logBytes, commits, intervalMs } = this.#rules
+    if (intervalMs > 0 && clock.monotonicMs() - this.#lastMs >= intervalMs) return true
+    if (log.durableLsn - throughLsn >= commits) return true
+    // Not before the log is as long as the state: so checkpoints write no more than the log does.
+    const atLeast = Math.max(logBytes, Math.min(last?.sizeBytes ?? 0, LOG_BYTES_AWAITED_MAX))
+    return log.bytesAfter(throughLsn) >= atLeast
+  }
+
+  #run(): Promise<CheckpointReport | undefined> {
+    const running = this.#make().finally(() => {
+      this.#running = undefined
+    })
+    this.#running = running
+    return running
+  }
+
+  async #make(): Promise<CheckpointReport | undefined> {
+    const { log, clock } = this.#engine
+    if (log === undefined || this.#isStopping) throw this.#engine.unavailable(this.name)
+    const startMs = clock.monotonicMs()
+    this.#sliceStartMs = startMs
+    try {
+      const made = await this.#fold(log)
+      this.#lastMs = startMs
+      this.#retryDelayMs = RETRY_MS_FIRST
+      if (made === undefined) return undefined
+      const returnedBytes = await this.#letGo(log)
+      this.#returnedBytes += returnedBytes
+      this.#lastDurationMs = clock.monotonicMs() - startMs
+      return {
+        number: made.number,
+        lsn: made.throughLsn,
+        records: made.records,
+        sizeBytes: made.sizeBytes,
+        durationMs: this.#lastDurationMs,
+        returnedBytes,
+        oldestLsn: log.oldestLsn,
+      }
+    } catch (error) {
+      if (error === STOPPED) throw this.#engine.unavailable(this.name)
+      this.#failures++
+      this.#notBeforeMs = clock.monotonicMs() + this.#retryDelayMs
+      this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MS_MAX)
+      // Whatever is not the disk's fault is a defect, and met as one: the supervisor begins anew.
+      if (!(error instanceof OrreryError)) this.kill(error)
+      throw error
+    }
+  }
+
+  /** One or more folds, because one takes a bounded part of the log. Returns the last. */
+  async #fold(log: FileLog): Promise<CheckpointInfo | undefined> {
+    const through = log.durableLsn
+    let made: CheckpointInfo | undefined
+    while ((this.#kept.at(-1)?.throughLsn ?? 0) < through) {
+      const next = await this.#foldOnce(log, through)
+      if (next === undefined) break
+      made = next
+      this.#made++
+      this.#writtenBytes += made.sizeBytes
+      this.#kept = [...this.#kept, made]
+    }
+    return made
+  }
+
+  async #foldOnce(log: FileLog, through: number): Promise<CheckpointInfo | undefined> {
+    const { clock, settings } = this.#engine
+    for (;;) {
+      const base = this.#kept.at(-1)
+      const number = this.#nextNumber++
+      try {
+        return await foldCheckpoint({
+          directory: settings.directory,
+          number,
+          base: base?.number,
+          readLog: (after) => log.read(lsnOf(after), lsnOf(through)),
+          createdMs: clock.wallMs(),
+          pace: () => this.#pace(),
+        })
+      } catch (error) {
+        // A base that has rotted since: the one before and its log say the same.
+        if (!(error instanceof Corruption) || base === undefined) throw error
+        const before = this.#kept.at(-2)
+        if ((before?.throughLsn ?? 0) + 1 < log.oldestLsn) throw error
+        probe("a checkpoint is made from an older one")
+        this.#kept = this.#kept.slice(0, -1)
+      }
+    }
+  }
+
+  /** Lets go of what the rules do not keep. Returns the bytes that the disk has back. */
+  async #letGo(log: FileLog): Promise<number> {
+    const { keepCount } = this.#rules
+    const { directory } = this.#engine.settings
+    const oldest = this.#kept.at(-keepCount)
+    if (oldest === undefined || this.#isStopping) return 0
+    let bytes = await log.truncate(lsnOf(oldest.throughLsn))
+    for (const number of await listCheckpoints(directory)) {
+      if (number < oldest.number) bytes += await removeCheckpoint(directory, number)
+    }
+    this.#kept = this.#kept.slice(-keepCount)
+    return bytes
+  }
+
+  /** Gives others their turn when a slice is over. */
+  #pace(): Promise<void> | undefined {
+    if (this.#isStopping) throw STOPPED
+    const { clock } = this.#engine
+    if (clock.monotonicMs() - this.#sliceStartMs < SLICE_MS) return undefined
+    return new Promise((resolve) => {
+      const resume = (): void => {
+        this.#sliceStartMs = clock.monotonicMs()
+        resolve()
+      }
+      clock.after(PAUSE_MS, resume, true)
+    })
+  }
+}
+
+type Directory = EngineContext["settings"]["directory"]
+
+async function headOf(directory: Directory, number: number): Promise<CheckpointInfo | undefined> {
+  try {
+    const reader = await CheckpointReader.open(directory, number)
+    await reader.close()
+    return reader.info
+  } catch (error) {
+    if (error instanceof Corruption) return undefined
+    throw error
+  }
+}

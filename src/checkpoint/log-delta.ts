@@ -1,0 +1,81 @@
+// What a part of the log changes, folded in memory: for each table the records that it puts, and the keys that it
+// deletes. Laid over a checkpoint it gives the state behind that part.
+
+import { KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, KIND_DELETE, KIND_PUT, RECORD_KIND } from "../format/record.ts"
+import type { RecordBuffer } from "../format/record.ts"
+import type { LogFrame } from "../format/log-frame.ts"
+import { RecordWalk } from "../format/record-walk.ts"
+import { decodeShapeFields } from "../format/shape-registry.ts"
+import type { Catalogue } from "../table/catalogue.ts"
+import { Partition } from "../table/shard-tables.ts"
+import { Table } from "../table/table.ts"
+
+/** What the log changes in one table. A key that is in both was deleted, then put again. */
+export class TableDelta {
+  readonly put: Partition = new Partition()
+  readonly deleted: Table = new Table()
+
+  /** Whether the delta has a say about the key of a record, by its words. */
+  covers(words: Uint32Array, at: number): boolean {
+    const hash = words[at] as number
+    const keySize = (words[at + 2] as number) & 0xffff
+    return (
+      this.put.table.findWords(hash, words, at + 4, keySize) >= 0 ||
+      (this.deleted.count > 0 && this.deleted.findWords(hash, words, at + 4, keySize) >= 0)
+    )
+  }
+}
+
+export class LogDelta {
+  /** By the table's number. */
+  readonly tables: (TableDelta | undefined)[] = []
+  /** The last LSN taken. */
+  lastLsn: number
+  /** Bytes of the frames taken. */
+  logBytes = 0
+  readonly #catalogue: Catalogue
+  #walk: RecordWalk | undefined
+  readonly #offset = new Uint32Array(1)
+  readonly #lsn = new Float64Array(1)
+
+  /** Definitions go to the catalogue, which holds those of the checkpoint already. */
+  constructor(catalogue: Catalogue, afterLsn: number) {
+    this.#catalogue = catalogue
+    this.lastLsn = afterLsn
+  }
+
+  apply(frame: LogFrame): void {
+    const { buffer } = frame
+    const walk = (this.#walk ??= new RecordWalk(buffer))
+    walk.reset(buffer, frame.start, frame.end, frame.firstLsn)
+    while (walk.next()) {
+      const { kind, tableId } = walk
+      if (kind === KIND_DEFINE_TABLE) this.#catalogue.define(tableId, walk.keyText())
+      else if (kind === KIND_DEFINE_SHAPE) {
+        const fields = decodeShapeFields(buffer.bytes, walk.keyEnd, walk.valueEnd)
+        this.#catalogue.shapes.define(tableId, fields)
+      } else if (kind === KIND_DELETE) this.#delete(buffer, walk, this.#tableOf(tableId))
+      else this.#tableOf(tableId).put.note(buffer, walk.offset, walk.lsn)
+    }
+    // The frame's bytes are gone after this call.
+    for (const table of this.tables) table?.put.drain(buffer)
+    this.lastLsn = frame.lastLsn
+    this.logBytes += frame.end - frame.start
+  }
+
+  #tableOf(tableId: number): TableDelta {
+    while (this.tables.length <= tableId) this.tables.push(undefined)
+    return (this.tables[tableId] ??= new TableDelta())
+  }
+
+  #delete(buffer: RecordBuffer, walk: RecordWalk, table: TableDelta): void {
+    table.put.note(buffer, walk.offset, walk.lsn)
+    table.put.drain(buffer)
+    // Kept as a record without a value, which for the moment it must look like.
+    this.#offset[0] = walk.offset
+    this.#lsn[0] = walk.lsn
+    buffer.bytes[walk.offset + RECORD_KIND] = KIND_PUT
+    table.deleted.applyAll(buffer, this.#offset, this.#lsn, 0, 1)
+    buffer.bytes[walk.offset + RECORD_KIND] = KIND_DELETE
+  }
+}
