@@ -11,7 +11,11 @@ const dist = join(root, "dist")
 rmSync(dist, { recursive: true, force: true })
 run("tsc", ["-p", "tsconfig.build.json"])
 await build({
-  input: { index: join(root, "src/index.ts"), testing: join(root, "src/testing.ts") },
+  input: {
+    index: join(root, "src/index.ts"),
+    testing: join(root, "src/testing.ts"),
+    "checkpoint-worker": join(root, "src/checkpoint-worker.ts"),
+  },
   platform: "node",
   // What is installed beside the package stays outside of it.
   external: /^[^./]/,
@@ -19,7 +23,8 @@ await build({
     dir: dist,
     format: "esm",
     sourcemap: true,
-    chunkFileNames: "chunks/[name].js",
+    // Beside the doors, so that a module finds the worker's wherever it was bundled.
+    chunkFileNames: "[name].js",
   },
   logLevel: "warn",
 })

@@ -1,10 +1,10 @@
 // The actor that keeps the log short: folds it into checkpoints, and lets go of what no rule keeps. Reads files only, so
-// the shards do not know of it; works in slices of a millisecond, so callers hardly do.
+// the shards do not know of it. The folding is done by a worker thread, one for each checkpoint, whose death costs the
+// attempt and nothing else; small ones, and all where no worker is wanted, on this thread in slices of a millisecond.
 //
 // Order, so that a crash between any two steps leaves a store that opens: the new checkpoint is whole, durable and read
 // back; then the manifest says where the log begins from now on; then segments go; then older checkpoints.
 
-import { foldCheckpoint } from "../checkpoint/fold-checkpoint.ts"
 import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
@@ -12,35 +12,27 @@ import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
+import { resultOf, runFoldJob } from "../recovery/fold-job.ts"
+import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { Actor } from "./actor.ts"
-import type { EngineContext } from "./engine-context.ts"
+import type { CheckpointRules, EngineContext } from "./engine-context.ts"
 
 /** How often it looks whether a checkpoint is due. */
 const LOOK_MS = 250
 /** Work at a time, and the pause behind it, in which others have the event loop. */
 const SLICE_MS = 1
 const PAUSE_MS = 1
+/** State and log of less are folded on this thread: starting another takes longer. */
+const WORKER_SIZE_MIN = 4 * 1024 * 1024
+/** Workers that may be lost over one checkpoint, before this thread makes it. */
+const WORKER_ATTEMPT_COUNT = 3
 /** After a failure: the first pause until the next attempt, doubled up to the longest. */
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
 
 /** A larger state is not waited for any longer: recovery would take too long. */
 const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
-
-/** When a checkpoint is made by itself, and what is kept. */
-export interface CheckpointRules {
-  /** Bytes of the log that recovery would replay. */
-  readonly logBytes: number
-  /** Commits that recovery would replay. */
-  readonly commits: number
-  /** Milliseconds since the last one, if anything was written; 0: never for that reason. */
-  readonly intervalMs: number
-  /** Whether one is made when the store is closed, if anything was written since the last. */
-  readonly onClose: boolean
-  /** Newest checkpoints that are kept, with the log behind the oldest of them. */
-  readonly keepCount: number
-}
 
 /** What one checkpoint did. */
 export interface CheckpointReport {
@@ -62,6 +54,8 @@ export interface CheckpointMetrics {
   /** Made since the store was opened. */
   readonly made: number
   readonly failures: number
+  /** Worker threads that ended without an answer; their work was done again. */
+  readonly workersLost: number
   readonly lastLsn: number
   readonly lastRecords: number
   readonly lastSizeBytes: number
@@ -86,6 +80,9 @@ export class CheckpointerActor extends Actor<never> {
   #nextNumber = 1
   #timer: Timer | undefined
   #running: Promise<CheckpointReport | undefined> | undefined
+  /** The worker thread that is at work. */
+  #worker: FoldRun | undefined
+  #workersLost = 0
   #isStopping = false
   #sliceStartMs = 0
   #lastMs = 0
@@ -129,6 +126,7 @@ export class CheckpointerActor extends Actor<never> {
       kept: this.#kept.length,
       made: this.#made,
       failures: this.#failures,
+      workersLost: this.#workersLost,
       lastLsn: last?.throughLsn ?? 0,
       lastRecords: last?.records ?? 0,
       lastSizeBytes: last?.sizeBytes ?? 0,
@@ -154,6 +152,7 @@ export class CheckpointerActor extends Actor<never> {
   protected override async stop(): Promise<void> {
     this.#isStopping = true
     this.#timer?.cancel()
+    await this.#worker?.end()
     await this.#running?.catch(() => undefined)
   }
 
@@ -257,13 +256,16 @@ export class CheckpointerActor extends Actor<never> {
       const base = this.#kept.at(-1)
       const number = this.#nextNumber++
       try {
-        return await foldCheckpoint({
-          directory: settings.directory,
+        return await this.#foldJob({
+          path: settings.directory.path,
+          storeId: settings.directory.storeId,
+          checksumSeed: settings.directory.checksumSeed,
+          extents: log.extentsThrough(through),
+          startLsn: log.oldestLsn,
+          throughLsn: through,
           number,
           base: base?.number,
-          readLog: (after) => log.read(lsnOf(after), lsnOf(through)),
           createdMs: clock.wallMs(),
-          pace: () => this.#pace(),
         })
       } catch (error) {
         // A base that has rotted since: the one before and its log say the same.
@@ -273,6 +275,36 @@ export class CheckpointerActor extends Actor<never> {
         probe("a checkpoint is made from an older one")
         this.#kept = this.#kept.slice(0, -1)
       }
+    }
+  }
+
+  async #foldJob(job: FoldJob): Promise<CheckpointInfo | undefined> {
+    const { log, settings } = this.#engine
+    const { startFold, directory } = settings
+    const last = this.#kept.at(-1)
+    const bytes = (last?.sizeBytes ?? 0) + (log?.bytesAfter(last?.throughLsn ?? 0) ?? 0)
+    if (startFold !== undefined && bytes >= WORKER_SIZE_MIN) {
+      for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
+        const outcome = await this.#tryWorker(startFold(job))
+        if (outcome !== undefined) return resultOf(outcome)
+      }
+    }
+    return runFoldJob(job, directory.fileSystem, directory.checksum, () => this.#pace())
+  }
+
+  /** What the worker found, or undefined where it was lost. */
+  async #tryWorker(run: FoldRun): Promise<FoldOutcome | undefined> {
+    this.#worker = run
+    try {
+      return await run.answer
+    } catch {
+      if (this.#isStopping) throw STOPPED
+      probe("the worker thread of a checkpoint is lost")
+      this.#workersLost++
+      return undefined
+    } finally {
+      this.#worker = undefined
+      await run.end()
     }
   }
 

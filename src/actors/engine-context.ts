@@ -7,6 +7,7 @@ import type { RecordBuffer } from "../format/record.ts"
 import type { OrreryError } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
+import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress, RecoveryReport } from "../recovery/report.ts"
 import type { ChangeFeed } from "../streams/change-feed.ts"
 import type { Catalogue } from "../table/catalogue.ts"
@@ -14,7 +15,20 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
-import type { CheckpointRules } from "./checkpointer-actor.ts"
+
+/** When a checkpoint is made by itself, and what is kept. */
+export interface CheckpointRules {
+  /** Bytes of the log that recovery would replay. */
+  readonly logBytes: number
+  /** Commits that recovery would replay. */
+  readonly commits: number
+  /** Milliseconds since the last one, if anything was written; 0: never for that reason. */
+  readonly intervalMs: number
+  /** Whether one is made when the store is closed, if anything was written since the last. */
+  readonly onClose: boolean
+  /** Newest checkpoints that are kept, with the log behind the oldest of them. */
+  readonly keepCount: number
+}
 
 export interface EngineSettings {
   readonly clock: Clock
@@ -31,6 +45,8 @@ export interface EngineSettings {
   readonly backlogBytes: number
   readonly waiterCountMax: number
   readonly checkpoint: CheckpointRules
+  /** Begins a checkpoint on another thread. Undefined: they are made on this one. */
+  readonly startFold: ((job: FoldJob) => FoldRun) | undefined
   readonly onRecovery: (progress: RecoveryProgress) => void
 }
 

@@ -82,8 +82,7 @@ export class CheckpointReader {
       const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, BLOCK_HEADER_SIZE)))
       const isWhole = await window.load(0, BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE)
       const header = isWhole ? readBlockHeader(window.bytes, 0, place) : undefined
-      const isHead =
-        header?.kind === BLOCK_HEAD && header.index === 0 && header.payloadSize === HEAD_PAYLOAD_SIZE
+      const isHead = header?.kind === BLOCK_HEAD && header.index === 0 && header.payloadSize === HEAD_PAYLOAD_SIZE
       if (header === undefined || !isHead || !isBlockIntact(window.bytes, 0, header, place)) {
         throw new Corruption(file, 0, 0, "the checkpoint has no valid head")
       }
@@ -112,7 +111,7 @@ export class CheckpointReader {
     if (kind !== BLOCK_DEFINITIONS && kind !== BLOCK_RECORDS) throw this.#damaged("a second head")
     if (kind === BLOCK_RECORDS) {
       this.#records += recordCount
-      if (tableId < this.#tableId) throw this.#damaged("tables out of order")
+      if (tableId < Math.max(this.#tableId, 1)) throw this.#damaged("tables out of order")
       this.#tableId = tableId
     } else if (this.#tableId > 0) throw this.#damaged("definitions behind records")
     const start = at + BLOCK_HEADER_SIZE
@@ -137,9 +136,7 @@ export class CheckpointReader {
     const window = this.#window
     try {
       const hasHeader = await window.load(this.#offset, BLOCK_HEADER_SIZE)
-      const header = hasHeader
-        ? readBlockHeader(window.bytes, this.#offset - window.offset, this.#place)
-        : undefined
+      const header = hasHeader ? readBlockHeader(window.bytes, this.#offset - window.offset, this.#place) : undefined
       const isThere =
         header !== undefined &&
         header.index === this.#index &&

@@ -94,7 +94,8 @@ export class CheckpointWriter {
     }
     for (let id = 0; id < SHAPE_COUNT_MAX; id++) {
       const fields = catalogue.shapes.fieldsOf(id)
-      if (fields !== undefined) await this.#addDefinition((buffer, at) => records.defineShape(buffer, at, 0, id, fields))
+      if (fields !== undefined)
+        await this.#addDefinition((buffer, at) => records.defineShape(buffer, at, 0, id, fields))
     }
     await this.flush()
     this.#kind = BLOCK_RECORDS
@@ -143,7 +144,10 @@ export class CheckpointWriter {
       await this.#handle.dataSync()
       await this.#handle.close()
       const info = await verifyCheckpoint(this.#directory, checkpoint, CHECKPOINT_NEW_FILE)
-      await fileSystem.rename(fileSystem.join(path, CHECKPOINT_NEW_FILE), fileSystem.join(path, checkpointFile(checkpoint)))
+      await fileSystem.rename(
+        fileSystem.join(path, CHECKPOINT_NEW_FILE),
+        fileSystem.join(path, checkpointFile(checkpoint)),
+      )
       await fileSystem.syncDirectory(path)
       return info
     } catch (error) {

@@ -63,7 +63,8 @@ export function decodeManifest(bytes: Uint8Array, file: string, checksum: Checks
   if (formatVersion > FORMAT_VERSION)
     throw new UnsupportedFormat(file, `format version ${formatVersion}`, formatVersion)
   const flags = readU32(bytes, 12)
-  if ((flags & ~FLAG_TRUNCATED) !== 0) throw new UnsupportedFormat(file, `unknown flags 0x${flags.toString(16)}`, formatVersion)
+  if ((flags & ~FLAG_TRUNCATED) !== 0)
+    throw new UnsupportedFormat(file, `unknown flags 0x${flags.toString(16)}`, formatVersion)
   if (bytes.length !== MANIFEST_SIZE) return `the manifest has ${bytes.length} bytes`
   return {
     generation: readU64(bytes, 16),

@@ -4,7 +4,7 @@
 // generated code a loop does the same.
 
 import { compile } from "./value-compile.ts"
-import type { ValueCursor } from "./value-cursor.ts"
+import type { Construct, ValueCursor } from "./value-cursor.ts"
 import { readFloat32, readFloat64, readInteger48 } from "./value-number.ts"
 import {
   TAG_FALSE,
@@ -24,9 +24,6 @@ import { readLatin1 } from "./value-text.ts"
 /** Fields of a shape that are read by code of their own; the ones behind, of very wide objects, go the general way. */
 const INLINE_FIELD_COUNT_MAX = 64
 
-/** Makes one object from the field values that the cursor stands before, and moves the cursor behind them. */
-export type Construct = (cursor: ValueCursor) => object
-
 /** Reads the value that the cursor stands before, whatever it is. */
 type Read = (cursor: ValueCursor) => unknown
 
@@ -42,7 +39,9 @@ export function setField(object: Record<string, unknown>, field: string, value: 
  * values of one such object had: the function is fastest for objects like it, and right for all.
  */
 export function constructorFor(fields: readonly string[], tags: readonly number[], read: Read): Construct {
-  const statements = fields.map((_, index) => readStatement(index, index < INLINE_FIELD_COUNT_MAX ? tags[index] : undefined))
+  const statements = fields.map((_, index) =>
+    readStatement(index, index < INLINE_FIELD_COUNT_MAX ? tags[index] : undefined),
+  )
   const properties = fields.map((field, index) => `${propertyName(field)}: v${index}`)
   const generated = compile(
     { read, readLatin1, readInteger48, readFloat32, readFloat64 },

@@ -25,14 +25,7 @@ export type WriteFields = (
 
 /** Writes one field value of any kind. */
 export interface FieldWriter {
-  writeField(
-    target: Buffer,
-    position: number,
-    value: unknown,
-    depth: number,
-    field: string,
-    container: object,
-  ): number
+  writeField(target: Buffer, position: number, value: unknown, depth: number, field: string, container: object): number
 }
 
 /** Leaves that are tried first: one for each number of fields modulo this, a power of two. */

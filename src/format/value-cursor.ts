@@ -2,9 +2,11 @@
 // on is ever looked at, and a size is compared with the bytes that are left before anything is allocated for it.
 
 import { VALUE_DEPTH_MAX } from "../model/limits.ts"
-import { type Construct } from "./shape-constructor.ts"
 import { type ShapeRegistry } from "./shape-registry.ts"
 import { ValueDamaged } from "./value-damaged.ts"
+
+/** Makes one object from the field values that the cursor stands before, and moves the cursor behind them. */
+export type Construct = (cursor: ValueCursor) => object
 
 /** What a decoder knows of a shape. */
 export interface ShapeReader {

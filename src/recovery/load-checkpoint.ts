@@ -42,7 +42,7 @@ export async function loadCheckpoint(
     } catch (error) {
       if (!(error instanceof Corruption)) throw error
       probe("a damaged checkpoint is passed over")
-      warnings.push(`${checkpointFile(number)}: ${error.summary}`)
+      warnings.push(`${checkpointFile(number)}: ${error.found}`)
       target.clear()
     }
   }

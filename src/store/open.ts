@@ -4,14 +4,22 @@ import type { Engine } from "../actors/engine.ts"
 import { replaceManifest } from "../checkpoint/manifest-file.ts"
 import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
+import { startWorker } from "../platform/node/node-worker.ts"
 import type { Platform } from "../platform/platform.ts"
 import { typedError } from "../platform/system-error.ts"
+import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
 import { settingsFrom } from "./options.ts"
 import type { OpenOptions, Settings } from "./options.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
 import { Store } from "./store.ts"
+
+/** The module that makes checkpoints on another thread: beside this one when bundled, at its door in the source. */
+const workerUrl = new URL(
+  import.meta.url.endsWith(".ts") ? "../checkpoint-worker.ts" : "./checkpoint-worker.js",
+  import.meta.url,
+)
 
 /**
  * Opens the store in a directory, and makes it where there is none. Recovers, locks, reports: see `store.recovery`.
@@ -79,8 +87,14 @@ function engineFor(
       backlogBytes: settings.backlog.bytes,
       waiterCountMax: settings.backlog.waiters,
       checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints },
+      // The other thread sees the machine's own files, not a simulation's.
+      startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
       onRecovery,
     },
     SUBSCRIPTION_COUNT_MAX,
   )
+}
+
+function startFold(job: FoldJob): FoldRun {
+  return startWorker(workerUrl, job)
 }

@@ -41,6 +41,8 @@ export interface CheckpointOptions {
   readonly intervalMs?: number
   /** Whether one is made when the store is closed. Default false. */
   readonly onClose?: boolean
+  /** Whether large ones are made by a worker thread. Default true; false: on this thread, in slices. */
+  readonly worker?: boolean
 }
 
 export interface KeepOptions {
@@ -92,6 +94,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   commits: Number.MAX_SAFE_INTEGER,
   intervalMs: 0,
   onClose: false,
+  worker: true,
 }
 const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3 }
 
@@ -154,12 +157,13 @@ function checkpointFrom(value: unknown): Required<CheckpointOptions> {
   const never = Number.MAX_SAFE_INTEGER
   if (value === false) return { ...CHECKPOINT_DEFAULTS, logBytes: never }
   const given = record("checkpoint", value ?? {}, Object.keys(CHECKPOINT_DEFAULTS))
-  const { logBytes, commits, intervalMs, onClose } = CHECKPOINT_DEFAULTS
+  const { logBytes, commits, intervalMs, onClose, worker } = CHECKPOINT_DEFAULTS
   return {
     logBytes: integer("checkpoint.logBytes", given["logBytes"], logBytes, 1, never, "bytes"),
     commits: integer("checkpoint.commits", given["commits"], commits, 1, never),
     intervalMs: integer("checkpoint.intervalMs", given["intervalMs"], intervalMs, 0, never, "milliseconds"),
     onClose: optional("checkpoint.onClose", given["onClose"], "boolean", isBoolean) ?? onClose,
+    worker: optional("checkpoint.worker", given["worker"], "boolean", isBoolean) ?? worker,
   }
 }
 

@@ -6,7 +6,8 @@
 
 import { recordSize } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
-import { mixHash, type HashIndex } from "./hash-index.ts"
+import type { HashIndex } from "./hash-index.ts"
+import { mixHash } from "./index-segment.ts"
 import { chunkOf, isFreeSlot, wordOf, type Slabs } from "./slabs.ts"
 import { copyWords } from "./word-copy.ts"
 

@@ -2,52 +2,30 @@
 // constant (the mixed hash) orders all entries; its top bits choose a segment from a directory. A segment is one typed
 // array that grows by steps and, at its full size, splits in two. So no step moves more entries than a segment holds.
 //
-// Inside a segment entries are sorted, with gaps, each at or behind the slot where an even spread would have it
-// (ordered linear probing; Amble, Knuth 1974). So a search ends at the first greater entry, growing is one pass in
-// order, and splitting is a cut. Mixing lets the top bits depend on all bits: placement has fixed some (placement.ts).
-//
-//   word     0         1        2        3         4        5               n-2  n-1
-//        +---------+-------+---------+---------+---------+---------+- … -+-----+-----+
-//        | entries | depth | mixed   | address | mixed   | address |     |  0  |  0  |
-//        |         |       | hash    |  + 1    | hash    |  + 1    |     |     |     |
-//        +---------+-------+---------+---------+---------+---------+- … -+-----+-----+
-//
-// An address of 0 is an empty slot. The last slot is always empty, so that a walk ends there. Depth is how many top
-// bits of the mixed hash all entries share.
-//
-// Guarantees: no empty slot lies between an entry and its home. Must not look at records: who knows the key compares
+// Mixing lets the top bits depend on all bits: placement has fixed some (placement.ts). Must not look at records: who knows the key compares
 // it (table.ts).
 
 import { invariant } from "../model/invariant.ts"
+import type { IndexBuilder } from "./index-builder.ts"
+import {
+  allocateSegment,
+  copyEntries,
+  COUNT,
+  DEPTH,
+  ENTRIES,
+  ENTRY_COUNT_SPLIT,
+  homeOf,
+  nextSlotCount,
+  segmentOf,
+  SLOT_COUNT_MIN,
+  SLOT_COUNT_SPLIT,
+  slotCountFor,
+  countMaxOf,
+} from "./index-segment.ts"
 
-/** The golden ratio in 32 bits, odd, so that mixing loses nothing. */
-const MIX = 0x9e3779b1
-
-/** First word of the entries. */
-export const ENTRIES = 2
-const COUNT = 0
-const DEPTH = 1
-
-const SLOT_COUNT_MIN = 16
-/** Up to here a segment doubles; above it grows by a quarter, which keeps about two thirds of the slots in use. */
-const SLOT_COUNT_DOUBLING = 8192
-/** A segment of this size splits instead of growing: 8192 grown by a quarter three times. */
-const SLOT_COUNT_SPLIT = 16_000
 const DEPTH_MAX = 24
-/** Homes are found from 16 bits of the mixed hash. */
-const HOME_COUNT_MAX = 65_536
 /** Most directory entries for each segment: bounds the directory when hashes share their top bits. */
 const DIRECTORY_SHARE_MAX = 16
-
-export function mixHash(hash: number): number {
-  return Math.imul(hash, MIX) >>> 0
-}
-
-/** Word of the slot where the search for a mixed hash begins. */
-export function homeOf(segment: Uint32Array, depth: number, mixed: number): number {
-  const homeCount = homeCountOf((segment.length - ENTRIES) >>> 1)
-  return ENTRIES + ((Math.imul((mixed << depth) >>> 16, homeCount) >>> 16) << 1)
-}
 
 export class HashIndex {
   /** Segments by the top bits of the mixed hash; see positionOf. A segment may stand there many times. */
@@ -194,14 +172,16 @@ export class HashIndex {
 
   /** Takes over the segments that a builder made. Requires: the index is empty. */
   adopt(builder: IndexBuilder): void {
-    const { depth } = builder
-    this.directory = builder.finish()
-    this.depths = new Uint8Array(this.directory.length).fill(depth)
+    const { directory, depth } = builder.finish()
+    this.directory = directory
+    this.depths = Uint8Array.from(directory, (segment) => segment[DEPTH] as number)
     this.shift = 31 - depth
-    this.#segmentCount = this.directory.length
+    this.#segmentCount = 0
     this.#count = 0
     this.#slotCount = 0
-    for (const segment of this.directory) {
+    for (let position = 0; position < directory.length; position += directory.length >>> (this.depths[position] as number)) {
+      const segment = directory[position] as Uint32Array
+      this.#segmentCount++
       this.#count += segment[COUNT] as number
       this.#slotCount += (segment.length - ENTRIES) >>> 1
     }
@@ -323,120 +303,4 @@ export class HashIndex {
     }
     return halvings
   }
-}
-
-/** Entries that a segment is built for: as many as it has between two splits, on average. */
-const ENTRY_COUNT_BUILT = 9_500
-
-/** Builds an index from entries in the order of their mixed hashes. */
-export class IndexBuilder {
-  /** Top bits of the mixed hash that all entries of a segment share. */
-  readonly depth: number
-  readonly #segments: Uint32Array[] = []
-  /** The entries of the segment that fills: mixed hash and address plus 1 each. */
-  #pairs = new Uint32Array(2 * ENTRY_COUNT_BUILT)
-  #end = 0
-
-  constructor(expectedCount: number) {
-    let depth = 0
-    while (depth < DEPTH_MAX - 4 && expectedCount > ENTRY_COUNT_BUILT * 2 ** depth) depth++
-    this.depth = depth
-  }
-
-  /** Adds an entry. Requires: no mixed hash before was greater. */
-  add(mixed: number, address: number): void {
-    // A shift by 32 would be one by 0.
-    const group = (mixed >>> 1) >>> (31 - this.depth)
-    while (this.#segments.length < group) this.#endSegment()
-    if (this.#end === this.#pairs.length) {
-      const larger = new Uint32Array(2 * this.#pairs.length)
-      larger.set(this.#pairs)
-      this.#pairs = larger
-    }
-    this.#pairs[this.#end] = mixed
-    this.#pairs[this.#end + 1] = address + 1
-    this.#end += 2
-  }
-
-  /** The segments, one a directory position. */
-  finish(): Uint32Array[] {
-    while (this.#segments.length < 2 ** this.depth) this.#endSegment()
-    return this.#segments
-  }
-
-  #endSegment(): void {
-    this.#segments.push(segmentOf(this.#pairs, 0, this.#end, slotCountFor(this.#end >>> 1), this.depth))
-    this.#end = 0
-  }
-}
-
-/** Entries above which a segment of any size splits. */
-const ENTRY_COUNT_SPLIT = countMaxOf(SLOT_COUNT_SPLIT)
-
-/** A new segment with the entries between two words of `source`, in at least that many slots. */
-function segmentOf(source: Uint32Array, from: number, to: number, slotCount: number, depth: number): Uint32Array {
-  let size = slotCount
-  let target = allocateSegment(size, depth)
-  while (copyEntries(source, from, to, target, ENTRIES) < 0) {
-    size = nextSlotCount(size)
-    target = allocateSegment(size, depth)
-  }
-  return target
-}
-
-function allocateSegment(slotCount: number, depth: number): Uint32Array {
-  const segment = new Uint32Array(ENTRIES + slotCount * 2)
-  segment[DEPTH] = depth
-  return segment
-}
-
-/**
- * Copies the entries between two words of a segment to `target`, in order, to `next` or behind it. Returns the word
- * behind the last, or -1 if they do not fit. Free of branches on what a slot holds: which ones are empty cannot be
- * predicted.
- */
-function copyEntries(source: Uint32Array, from: number, to: number, target: Uint32Array, next: number): number {
-  const end = target.length - 2
-  const depth = target[DEPTH] as number
-  const homeCount = homeCountOf((target.length - ENTRIES) >>> 1)
-  let free = next
-  let count = target[COUNT] as number
-  for (let word = from; word < to; word += 2) {
-    const mixed = source[word] as number
-    const address = source[word + 1] as number
-    // All ones for an entry, zero for an empty slot, which is copied to where the next entry will be.
-    const taken = (Math.clz32(address) >>> 5) - 1
-    const home = (ENTRIES + ((Math.imul((mixed << depth) >>> 16, homeCount) >>> 16) << 1)) & taken
-    const distance = home - free
-    const slot = home - (distance & (distance >> 31))
-    if (slot >= end) return -1
-    target[slot] = mixed
-    target[slot + 1] = address
-    free = slot + (taken & 2)
-    count -= taken
-  }
-  target[COUNT] = count
-  return free
-}
-
-/** Slots that are a home; the ones behind take what does not fit. Far too many equal hashes need a great many. */
-function homeCountOf(slotCount: number): number {
-  return Math.min(slotCount - (slotCount >>> 5) - 4, HOME_COUNT_MAX)
-}
-
-/** Most entries of a segment with that many slots: 27/32, above which runs get long. */
-function countMaxOf(slotCount: number): number {
-  return (slotCount * 27) >>> 5
-}
-
-function nextSlotCount(slotCount: number): number {
-  if (slotCount < SLOT_COUNT_DOUBLING || slotCount >= SLOT_COUNT_SPLIT) return slotCount * 2
-  return slotCount + (slotCount >>> 2)
-}
-
-/** The smallest segment that holds that many entries with some room left. */
-function slotCountFor(count: number): number {
-  let slotCount = SLOT_COUNT_MIN
-  while (countMaxOf(slotCount) < count + (count >>> 4)) slotCount = nextSlotCount(slotCount)
-  return slotCount
 }

@@ -1,7 +1,7 @@
 // A walk over the records of a table that does not change meanwhile, in the order of their mixed hashes. Allocates nothing.
 
 import type { HashIndex } from "./hash-index.ts"
-import { ENTRIES } from "./hash-index.ts"
+import { ENTRIES } from "./index-segment.ts"
 
 export class OrderedScan {
   /** Of the record that the walk stands on; at the end, more than any mixed hash. */

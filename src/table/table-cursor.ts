@@ -6,7 +6,8 @@
 // segment, as it is at that moment.
 
 import { RECORD_HEADER_SIZE } from "../format/record.ts"
-import { homeOf, type HashIndex } from "./hash-index.ts"
+import type { HashIndex } from "./hash-index.ts"
+import { homeOf } from "./index-segment.ts"
 import { byteOf, chunkOf, type Slabs } from "./slabs.ts"
 
 /** Records after which a step ends, at the next change of the hash. */

@@ -4,7 +4,8 @@
 
 import { RECORD_HEADER_SIZE } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
-import { IndexBuilder, mixHash } from "./hash-index.ts"
+import { IndexBuilder } from "./index-builder.ts"
+import { mixHash } from "./index-segment.ts"
 import { chunkOf, wordOf } from "./slabs.ts"
 import type { Table } from "./table.ts"
 import { copyWords } from "./word-copy.ts"

@@ -8,8 +8,9 @@
 import { KIND_DELETE, KIND_PUT, RECORD_HEADER_SIZE, recordSize, type RecordBuffer } from "../format/record.ts"
 import { invariant, InvariantViolation } from "../model/invariant.ts"
 import { Compaction } from "./compaction.ts"
-import { HashIndex, homeOf, mixHash } from "./hash-index.ts"
-import type { IndexBuilder } from "./hash-index.ts"
+import { HashIndex } from "./hash-index.ts"
+import type { IndexBuilder } from "./index-builder.ts"
+import { homeOf, mixHash } from "./index-segment.ts"
 import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
 import { TableCursor } from "./table-cursor.ts"
 import { copyWords } from "./word-copy.ts"
@@ -362,7 +363,8 @@ export class Table {
       if (found > mixed) return ~word
       const target = chunkWords[chunkOf(entry - 1)] as Uint32Array
       const to = wordOf(entry - 1)
-      if (((target[to + 2] as number) & 0xffff) === keySize && isSameKey(target, to + 4, words, at, keySize)) return word
+      if (((target[to + 2] as number) & 0xffff) === keySize && isSameKey(target, to + 4, words, at, keySize))
+        return word
     }
   }
 }

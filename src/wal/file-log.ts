@@ -112,6 +112,12 @@ export class FileLog implements Log {
   bytesAfter(lsn: number): number {
     return this.#extents.reduce((sum, extent) => (extent.lastLsn > lsn ? sum + extent.endOffset : sum), 0)
   }
+  /** What is known of the segments that hold commits up to an LSN, as it stands now: for a reader on another thread. */
+  extentsThrough(lsn: number): SegmentExtent[] {
+    return this.#extents
+      .filter(({ firstLsn }) => firstLsn <= lsn)
+      .map((extent) => ({ ...extent, marks: [...extent.marks] }))
+  }
   get segmentCount(): number {
     return this.#extents.length
   }

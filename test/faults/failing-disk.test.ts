@@ -227,7 +227,7 @@ describe("a disk that forgets", () => {
     ] as const) {
       for (const [at, value] of [
         [8, 2],
-        [12, 1],
+        [12, 2],
       ] as const) {
         const bytes = (files.get(`/data/${name}`) as Uint8Array).slice()
         writeU32(bytes, at, value)

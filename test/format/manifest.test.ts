@@ -79,7 +79,7 @@ describe("a manifest", () => {
   test("of a newer format or with unknown flags is refused with the file's name, whatever its size", () => {
     expect(() => decodeManifest(resealed(8, 2), "manifest-1", crc32)).toThrow(UnsupportedFormat)
     expect(() => decodeManifest(resealed(8, 2), "manifest-1", crc32)).toThrow("manifest-1 has format version 2")
-    for (let bit = 0; bit < 32; bit++) {
+    for (let bit = 1; bit < 32; bit++) {
       expect(() => decodeManifest(resealed(12, (1 << bit) >>> 0), "manifest-0", crc32)).toThrow(UnsupportedFormat)
     }
     const longer = Buffer.concat([resealed(8, 2), Buffer.alloc(64)])

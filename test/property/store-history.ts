@@ -1,6 +1,8 @@
 // Runs a history of operations on a store over the simulated disk, and keeps what an oracle outside would know: which
 // commits were made, what each of them changed, and after which operation of the disk each was acknowledged.
 
+// Loaded ahead: the first `open` loads it, which takes real time, while simulated time goes on.
+import "../../src/actors/engine.ts"
 import fc from "fast-check"
 import { open } from "../../src/index.ts"
 import type { Durability, Store } from "../../src/index.ts"

@@ -66,7 +66,7 @@ describe("both copies", () => {
 describe("a newer version", () => {
   test.each([
     ["format version 2", 8, 2],
-    ["unknown flags 0x1", 12, 1],
+    ["unknown flags 0x2", 12, 2],
     ["unknown flags 0x80000000", 12, 0x8000_0000],
   ])(
     "that wrote %s into either copy is refused before anything is touched, the lock included",

@@ -29,7 +29,11 @@ async function directoryWith(names: readonly string[]): Promise<LogDirectory & {
 describe("the start of recovery", () => {
   test("is the first segment that the manifest names, and its first LSN", async () => {
     const directory = await directoryWith([3, 4, 5, 10].slice(0, 3).map(segmentFile))
-    expect(await selectCheckpoint(directory, MANIFEST)).toEqual({ segments: [3, 4, 5], firstLsn: 40 })
+    expect(await selectCheckpoint(directory, MANIFEST)).toEqual({
+      checkpoints: [],
+      segments: [3, 4, 5],
+      firstLsn: 40,
+    })
   })
 
   test("counts segments as numbers", async () => {

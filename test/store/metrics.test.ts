@@ -13,6 +13,8 @@ import { temporaryStore } from "./temporary-store.ts"
 
 /** What only misbehaving subscribers change: test/streams shows it. */
 const SHOWN_IN_STREAMS = ["feed.overflows", "feed.failures", "feed.observerErrors"]
+/** What only another thread changes: test/processes/checkpoint-worker.test.ts shows it. */
+const SHOWN_WITH_WORKERS = ["checkpoint.workersLost"]
 
 /** Every number and flag, by its path. */
 function leavesOf(value: unknown, path = ""): Map<string, number | boolean> {
@@ -29,7 +31,13 @@ test("every metric can be changed", async () => {
   const disk = new SimulatedDisk({ completion: delayed(clock, new SimulatedRandom(1), 2) })
   const platform = simulatePlatform({ seed: 1, disk, clock })
   const done = <T>(work: Promise<T>): Promise<T> => untilSettled(platform, work)
-  const opening = open("/data", { platform, segmentBytes: 4096, shards: 2, backlog: { bytes: 3_000 } })
+  const opening = open("/data", {
+    platform,
+    segmentBytes: 4096,
+    shards: 2,
+    backlog: { bytes: 3_000 },
+    keep: { checkpoints: 1 },
+  })
   const store = await done(opening)
   const changed = new Set<string>()
   const before = leavesOf(store.metrics())
@@ -69,7 +77,17 @@ test("every metric can be changed", async () => {
   look()
   await done(reading)
   look()
-  expect([...before.keys()].filter((path) => !changed.has(path) && !SHOWN_IN_STREAMS.includes(path))).toEqual([])
+  await done(store.checkpoint())
+  for (let n = 0; n < 200; n++) await done(table.put("yet more", String(n)))
+  await done(store.checkpoint())
+  look()
+  await done(table.put("and more", "x"))
+  disk.faults.add({ operation: 0, through: Number.POSITIVE_INFINITY, only: ["rename"], error: "EIO" })
+  await done(store.checkpoint().catch(() => undefined))
+  disk.faults.clear()
+  look()
+  const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS]
+  expect([...before.keys()].filter((path) => !changed.has(path) && !shown.includes(path))).toEqual([])
   await done(store.close())
 })
 

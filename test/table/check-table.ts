@@ -3,7 +3,7 @@
 
 import { expect } from "vitest"
 import { recordSize } from "../../src/format/record.ts"
-import { ENTRIES, homeOf, mixHash } from "../../src/table/hash-index.ts"
+import { ENTRIES, homeOf, mixHash } from "../../src/table/index-segment.ts"
 import { isFreeSlot, wordOf } from "../../src/table/slabs.ts"
 import type { Table } from "../../src/table/table.ts"
 

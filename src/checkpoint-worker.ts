@@ -1,0 +1,10 @@
+// The door of the worker thread that makes checkpoints. Not for import: `open` starts it.
+
+import { nodePlatform } from "./platform/node/node-platform.ts"
+import { serveWorker } from "./platform/node/node-worker.ts"
+import { foldOutcome } from "./recovery/fold-job.ts"
+import type { FoldJob } from "./recovery/fold-job.ts"
+
+const { fileSystem, checksum } = nodePlatform
+
+await serveWorker((job: FoldJob) => foldOutcome(job, fileSystem, checksum, () => undefined))

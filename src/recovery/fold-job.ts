@@ -1,0 +1,93 @@
+// The making of one checkpoint as a job that can be handed to another thread: plain data in, plain data out. The same
+// code runs on the main thread, where no other is wanted.
+
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { foldCheckpoint } from "../checkpoint/fold-checkpoint.ts"
+import { Corruption, StorageFailed } from "../model/errors.ts"
+import type { Checksum } from "../model/checksum.ts"
+import type { FileSystem } from "../platform/file-system.ts"
+import type { SegmentExtent } from "../wal/log-directory.ts"
+import { readLog } from "../wal/log-reader.ts"
+
+export interface FoldJob {
+  readonly path: string
+  readonly storeId: Uint8Array
+  readonly checksumSeed: number
+  /** The log as far as it is durable. Nothing of it is let go while the job runs. */
+  readonly extents: readonly SegmentExtent[]
+  readonly startLsn: number
+  readonly throughLsn: number
+  /** The number that the checkpoint takes, and the one that it starts from. */
+  readonly number: number
+  readonly base: number | undefined
+  readonly createdMs: number
+}
+
+/** A job under way on another thread. */
+export interface FoldRun {
+  /** Rejects when the thread was lost; then the job may be given again. */
+  readonly answer: Promise<FoldOutcome>
+  /** Ends the thread. Resolves when it touches nothing any more. */
+  end(): Promise<void>
+}
+
+/** What became of a job. Errors as data, because classes do not pass between threads. */
+export type FoldOutcome =
+  | { readonly kind: "made"; readonly checkpoint: CheckpointInfo | undefined }
+  | {
+      readonly kind: "corruption"
+      readonly file: string
+      readonly offset: number
+      readonly lsn: number
+      readonly found: string
+    }
+  | { readonly kind: "storage"; readonly operation: string; readonly file: string; readonly systemCode: string }
+
+/** Makes the checkpoint; undefined where nothing was written since its base. Fails with: Corruption, StorageFailed. */
+export function runFoldJob(
+  job: FoldJob,
+  fileSystem: FileSystem,
+  checksum: Checksum,
+  pace: () => Promise<void> | undefined,
+): Promise<CheckpointInfo | undefined> {
+  const { path, storeId, checksumSeed } = job
+  const directory = { fileSystem, checksum, path, storeId, checksumSeed }
+  const start = { lsn: job.startLsn }
+  return foldCheckpoint({
+    directory,
+    number: job.number,
+    base: job.base,
+    readLog: (after) => readLog(directory, job.extents, start, new Map(), after, job.throughLsn),
+    createdMs: job.createdMs,
+    pace,
+  })
+}
+
+/** The same, with what it fails with as data. Defects pass. */
+export async function foldOutcome(...input: Parameters<typeof runFoldJob>): Promise<FoldOutcome> {
+  try {
+    return { kind: "made", checkpoint: await runFoldJob(...input) }
+  } catch (error) {
+    if (error instanceof Corruption) {
+      const { file, offset, lsn, found } = error
+      return { kind: "corruption", file, offset, lsn, found }
+    }
+    if (error instanceof StorageFailed) {
+      const { operation, file, systemCode } = error
+      return { kind: "storage", operation, file, systemCode }
+    }
+    throw error
+  }
+}
+
+/** What the outcome stands for: the checkpoint, or the error thrown. */
+export function resultOf(outcome: FoldOutcome): CheckpointInfo | undefined {
+  switch (outcome.kind) {
+    case "made":
+      return outcome.checkpoint
+    case "corruption":
+      throw new Corruption(outcome.file, outcome.offset, outcome.lsn, outcome.found)
+    case "storage":
+      throw new StorageFailed(outcome.operation, outcome.file, outcome.systemCode)
+  }
+}
