@@ -5,6 +5,7 @@ export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpointer-
 export type { BacklogOptions, CheckpointOptions, FlushOptions, KeepOptions, OpenOptions } from "./store/options.ts"
 export type { ChangesOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
+export type { BackupOptions, BackupReport } from "./store/backup.ts"
 export type { Batch } from "./store/batch.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
 export type { StandardSchema } from "./store/standard-schema.ts"

@@ -29,3 +29,29 @@ export async function writeFully(
     if (done < source.length) probe("short write")
   }
 }
+
+/** Bytes that are copied at a time. */
+const COPY_SIZE = 1024 * 1024
+
+/**
+ * Copies a file of `size` bytes under a new name, and syncs its data. `onBytes` is told how far it has come; what it
+ * throws ends it. Returns the bytes copied.
+ */
+export async function copyFully(
+  source: FileHandle,
+  target: FileHandle,
+  size: number,
+  onBytes: (doneBytes: number) => void,
+): Promise<number> {
+  const buffer = new Uint8Array(Math.min(COPY_SIZE, size))
+  let done = 0
+  while (done < size) {
+    const count = await readFully(source, buffer.subarray(0, Math.min(buffer.length, size - done)), done)
+    if (count === 0) break
+    await writeFully(target, buffer.subarray(0, count), done, false)
+    done += count
+    onBytes(done)
+  }
+  await target.dataSync()
+  return done
+}

@@ -2,6 +2,7 @@
 // Brings up the newest checkpoint that is good and that the log goes on from; a damaged one is passed over with a warning,
 // as long as the one before and its log are there. Where the log begins with the first commit, none is needed.
 
+import { removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
 import { checkpointFile, segmentFile } from "../format/file-names.ts"
@@ -36,7 +37,12 @@ export async function loadCheckpoint(
   const warnings: string[] = []
   for (const number of start.checkpoints) {
     try {
-      if (await isBeforeLog(directory, number, start.firstLsn)) continue
+      const place = await placeOf(directory, number, start)
+      if (place === "ahead") {
+        probe("the checkpoint of an unfinished backup is removed")
+        await removeCheckpoint(directory, number)
+      }
+      if (place !== "usable") continue
       const checkpoint = await target.load(number, onBytes)
       return { checkpoint, throughLsn: checkpoint.throughLsn, warnings }
     } catch (error) {
@@ -53,10 +59,19 @@ export async function loadCheckpoint(
   return { checkpoint: undefined, throughLsn: 0, warnings }
 }
 
-/** Whether commits between the checkpoint and the log were let go: it was about to be removed. */
-async function isBeforeLog(directory: LogDirectory, number: number, firstLsn: number): Promise<boolean> {
-  if (firstLsn === 1) return false
+/**
+ * Where a checkpoint stands to the log. `behind`: commits between the two were let go, it was about to be removed.
+ * `ahead`: nothing was written since the log began at its end, so what reaches further was copied here by a backup that
+ * did not come to its end.
+ */
+async function placeOf(
+  directory: LogDirectory,
+  number: number,
+  { firstLsn, isUnused }: RecoveryStart,
+): Promise<"behind" | "usable" | "ahead"> {
+  if (firstLsn === 1 && !isUnused) return "usable"
   const reader = await CheckpointReader.open(directory, number)
   await reader.close()
-  return reader.throughLsn + 1 < firstLsn
+  if (reader.throughLsn + 1 < firstLsn) return "behind"
+  return isUnused && reader.throughLsn + 1 > firstLsn ? "ahead" : "usable"
 }

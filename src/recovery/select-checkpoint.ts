@@ -5,16 +5,22 @@
 import { removeUnfinished } from "../checkpoint/checkpoint-files.ts"
 import { meaningOf, segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
+
+/** Segments of a backup that is being replaced. */
+const UNUSED_COUNT_MAX = 2
 
 export interface RecoveryStart {
   /** Numbers of the checkpoints, newest first. */
   readonly checkpoints: readonly number[]
   /** Segments to go through, oldest first, without a gap. */
   readonly segments: readonly number[]
+  /** Whether no segment has room for a frame: the first open came to no end, or this is a backup. */
+  readonly isUnused: boolean
   /** The LSN that the first frame must have. */
   readonly firstLsn: number
 }
@@ -45,5 +51,16 @@ export async function selectCheckpoint(directory: LogDirectory, manifest: Manife
     if (segments[index] !== expected) throw new Corruption(segmentFile(expected), 0, 0, "the segment is missing")
   }
   checkpoints.sort((a, b) => b - a)
-  return { checkpoints, segments, firstLsn: manifest.firstLsn }
+  const sizes = await Promise.all(segments.slice(0, UNUSED_COUNT_MAX + 1).map((segment) => sizeOf(directory, segment)))
+  const isUnused = sizes.length <= UNUSED_COUNT_MAX && sizes.every((size) => size <= SEGMENT_HEADER_SIZE)
+  return { checkpoints, segments, isUnused, firstLsn: manifest.firstLsn }
+}
+
+async function sizeOf({ fileSystem, path }: LogDirectory, segment: number): Promise<number> {
+  const name = segmentFile(segment)
+  try {
+    return (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+  } catch (error) {
+    throw storageFailed("stat", name, error)
+  }
 }

@@ -4,15 +4,17 @@
 // Order of the first open: directory, lock, first segment (an empty one, synced), then the manifest. So a manifest says
 // that the first segment was there, and a store whose segments are gone is refused instead of started afresh.
 
+import { freshManifest } from "../checkpoint/fresh-manifest.ts"
 import { readManifest, replaceManifest } from "../checkpoint/manifest-file.ts"
 import { LOCK_FILE, meaningOf, segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
-import { CannotOpen, Corruption, NotAStore, OrreryError, StoreLocked, UnsupportedFileSystem } from "../model/errors.ts"
+import { CannotOpen, Corruption, StoreLocked, UnsupportedFileSystem } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
 import { systemCodeOf, typedError } from "../platform/system-error.ts"
+import { attempt, cannotOpen, examine } from "../recovery/examine-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 
@@ -47,26 +49,6 @@ export async function takeDirectory(
     await lock.release().catch(() => undefined)
     throw typedError("open", path, error)
   }
-}
-
-/** What is there, without touching it. */
-async function examine(platform: Platform, path: string): Promise<"absent" | "empty" | "store"> {
-  const { fileSystem } = platform
-  return attempt(path, "read", async () => {
-    const stat = await fileSystem.stat(path)
-    if (stat === undefined) return "absent"
-    if (stat.kind !== "directory") {
-      throw new CannotOpen(path, "it is not a directory", "Choose a directory, or a path that does not exist yet")
-    }
-    const names = await fileSystem.list(path)
-    const isStore = names.some((name) => meaningOf(name)?.kind === "manifest")
-    // Other programs' files beside a store are none of our business; a directory of theirs is not for us to use.
-    const foreign = isStore ? undefined : names.find((name) => meaningOf(name) === undefined)
-    if (foreign !== undefined) throw new NotAStore(path, foreign)
-    // A newer version's store is not touched, not even by a lock.
-    if (isStore) await readManifest(fileSystem, path, platform.checksum)
-    return isStore ? "store" : "empty"
-  })
 }
 
 async function takeLock(platform: Platform, path: string): Promise<DirectoryLock> {
@@ -113,6 +95,8 @@ async function refuseLostManifest(platform: Platform, path: string, problems: re
   const names = await attempt(path, "read", () => fileSystem.list(path))
   for (const name of names) {
     const meaning = meaningOf(name)
+    if (meaning?.kind === "checkpoint")
+      throw new Corruption("manifest-0", 0, 0, `the manifest is missing, but ${name} is there`)
     if (meaning?.kind !== "segment") continue
     const size = (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
     if (meaning.segment !== 1 || size > SEGMENT_HEADER_SIZE) {
@@ -126,23 +110,6 @@ async function refuseLostManifest(platform: Platform, path: string, problems: re
   }
 }
 
-function freshManifest(platform: Platform): Manifest {
-  const storeId = new Uint8Array(16)
-  platform.random.fill(storeId)
-  const secrets = new Uint32Array(3)
-  platform.random.fill(new Uint8Array(secrets.buffer))
-  const [checksumSeed, low, high] = secrets
-  return {
-    generation: 0,
-    storeId,
-    checksumSeed: checksumSeed ?? 0,
-    hashSecret: { low: low ?? 0, high: high ?? 0 },
-    firstSegment: 1,
-    firstLsn: 1,
-    createdMs: platform.clock.wallMs(),
-  }
-}
-
 function logDirectory(platform: Platform, path: string, manifest: Manifest): LogDirectory {
   return {
     fileSystem: platform.fileSystem,
@@ -150,38 +117,5 @@ function logDirectory(platform: Platform, path: string, manifest: Manifest): Log
     path,
     storeId: manifest.storeId,
     checksumSeed: manifest.checksumSeed,
-  }
-}
-
-async function attempt<T>(path: string, what: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    throw cannotOpen(path, what, error)
-  }
-}
-
-function cannotOpen(path: string, what: string, error: unknown): OrreryError {
-  if (error instanceof OrreryError) return error
-  const code = systemCodeOf(error)
-  return new CannotOpen(path, `could not ${what} it (${code})`, remedyOf(code), error)
-}
-
-function remedyOf(code: string): string {
-  switch (code) {
-    case "EACCES":
-    case "EPERM":
-    case "EROFS":
-      return "Give the process the right to write there, or choose another directory"
-    case "ENOTDIR":
-    case "EEXIST":
-      return "A part of the path is a file: choose another path"
-    case "ENOSPC":
-      return "Make room on the disk, then open it again"
-    case "EMFILE":
-    case "ENFILE":
-      return "Raise the limit of open files (ulimit -n), then open it again"
-    default:
-      return "Check the path and the disk, then open it again"
   }
 }

@@ -12,6 +12,8 @@ import { typedError } from "../platform/system-error.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
+import { backUp } from "./backup.ts"
+import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { collectMetrics } from "./metrics.ts"
@@ -162,6 +164,25 @@ export class Store {
     options.signal?.throwIfAborted()
     await abortable(this.#flush(), options.signal)
     return abortable(this.#engine.checkpointer.checkpoint(), options.signal)
+  }
+
+  /**
+   * Copies everything durable into another directory, which is a store itself afterwards: `open` brings it up. Where it
+   * holds an earlier backup of this store, that one is replaced, and counts until the new one is whole. Writers go on.
+   *
+   * Fails with: StoreLocked, NotAStore, CannotOpen, StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
+   */
+  async backup(path: string, options: BackupOptions = {}): Promise<BackupReport> {
+    if (typeof path !== "string" || path === "") throw new TypeError("the path of the backup must be a string")
+    record("options", options, ["onProgress", "signal"])
+    await this.checkpoint(options.signal === undefined ? {} : { signal: options.signal })
+    const { checkpoints, clock, manifest, settings } = this.#engine
+    const checkpoint = checkpoints.at(-1)
+    return backUp(
+      { directory: settings.directory, manifest, checkpoint, segmentBytes: settings.segmentBytes, clock },
+      path,
+      options,
+    )
   }
 
   metrics(): StoreMetrics {

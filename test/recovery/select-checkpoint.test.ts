@@ -32,6 +32,7 @@ describe("the start of recovery", () => {
     expect(await selectCheckpoint(directory, MANIFEST)).toEqual({
       checkpoints: [],
       segments: [3, 4, 5],
+      isUnused: false,
       firstLsn: 40,
     })
   })
