@@ -115,7 +115,7 @@ describe("records", () => {
     }
   })
 
-  test("refuse keys that are too long or not well-formed, and take the longest", () => {
+  test("fault 27: refuse keys that are too long or not well-formed, and take the longest", () => {
     const writer = makeWriter()
     const buffer = allocateRecordBuffer(16_384)
     for (const key of ["a".repeat(KEY_SIZE_MAX + 1), "é".repeat(KEY_SIZE_MAX / 2 + 1)]) {

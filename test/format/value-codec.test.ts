@@ -280,7 +280,7 @@ describe("limits", () => {
     return value
   }
 
-  test("a value may be as deep as the limit, and no deeper", () => {
+  test("fault 31: a value may be as deep as the limit, and no deeper", () => {
     const scene = new ValueScene()
     const deepest = nested(VALUE_DEPTH_MAX)
     assertSame(scene.roundTrip(deepest), deepest)

@@ -279,7 +279,7 @@ describe("prototypes", () => {
   const proto = [0x89, ...Buffer.from("__proto__")]
   const polluted = [0xf3, 1, 0x88, ...Buffer.from("polluted"), 1]
 
-  test("a field called __proto__ is a field like any other", () => {
+  test("fault 29: a field called __proto__ is a field like any other", () => {
     const scene = new ValueScene()
     const value: unknown = JSON.parse('{"a":1,"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}')
     for (let time = 0; time < 30; time++) {

@@ -72,7 +72,7 @@ test(`${CYCLES} writers killed with kill -9 lose no acknowledged write`, async (
   console.log(`${CYCLES} kills, ${everAcknowledged.size} acknowledged writes, none lost, ${torn} torn tails cut`)
 }, 240_000)
 
-test("SIGTERM: a program that closes its store on the signal drains, seals and exits with 0", async () => {
+test("fault 38: a program that closes its store on SIGTERM drains, seals and exits with 0", async () => {
   const path = join(await temporaryDirectory(), "store")
   const child = fork(new URL("sigterm-writer.ts", import.meta.url), [path], { execArgv: [] })
   const exited = once(child, "exit")

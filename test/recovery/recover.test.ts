@@ -138,7 +138,7 @@ describe("progress", () => {
   })
 })
 
-test("recovery reads through a window of 1 MiB, however long the log; only a larger frame makes it larger", async () => {
+test("fault 27: recovery reads through a window of 1 MiB, however long the log; only a larger frame makes it larger", async () => {
   const sizeOfReads = (operations: readonly { name: string; detail: string }[]): number =>
     Math.max(...operations.filter(({ name }) => name === "read").map(({ detail }) => Number.parseInt(detail, 10)))
   const window = 1024 * 1024

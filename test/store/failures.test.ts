@@ -224,7 +224,7 @@ describe("actors", () => {
     expect(store.metrics().shards[2]).toMatchObject({ isUp: true, rebuilds: 1 })
   })
 
-  test("more than ten restarts within a minute escalate to a closed store with a typed reason", async () => {
+  test("fault 34: more than ten restarts within a minute escalate to a closed store with a typed reason", async () => {
     const { store } = await simulatedStore()
     await store.table("t").put("k", 1)
     for (let restart = 1; restart <= 10; restart++) {

@@ -182,7 +182,7 @@ describe("RxJS", () => {
 })
 
 describe("subscribers that misbehave (fault class 33)", () => {
-  test("an observer that throws ends alone, with what it threw; the others and the writers go on", async () => {
+  test("fault 33: an observer that throws ends alone, with what it threw; the others and the writers go on", async () => {
     const errors = unhandledErrors()
     const scene = await FeedScene.open()
     const bug = new Error("a bug in the observer")
@@ -312,7 +312,7 @@ describe("subscribers that misbehave (fault class 33)", () => {
     expect(errors).toEqual([bug])
   })
 
-  test("somebody who never reads holds no more than his bound, and no write waits for him", async () => {
+  test("fault 33: somebody who never reads holds no more than his bound, and no write waits for him", async () => {
     const scene = await FeedScene.open()
     const stream = scene.feed.subscribe({ bufferCommits: 10 })
     void stream[Symbol.asyncIterator]().next()
