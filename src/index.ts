@@ -2,11 +2,13 @@
 
 export { open } from "./store/open.ts"
 export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpointer-actor.ts"
-export type { BacklogOptions, CheckpointOptions, FlushOptions, KeepOptions, OpenOptions } from "./store/options.ts"
+export type { BacklogOptions, CheckpointOptions, FlushOptions, KeepOptions, OpenOptions, PastOptions } from "./store/options.ts"
 export type { ChangesOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
 export type { Batch } from "./store/batch.ts"
+export type { PastStore } from "./store/past.ts"
+export type { TableView } from "./store/table-view.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
 export type { StandardSchema } from "./store/standard-schema.ts"
 export type { StoreState, StoreStatus } from "./actors/store-status.ts"
@@ -23,6 +25,7 @@ export {
   Corruption,
   CursorExpired,
   Escalated,
+  HistoryExpired,
   KeyRefused,
   LimitExceeded,
   NotAStore,

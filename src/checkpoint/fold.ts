@@ -22,12 +22,13 @@ export class Fold {
     this.#shards = shards
   }
 
-  apply(frame: LogFrame): void {
+  /** Takes the frame's commits, up to and with `through`. */
+  apply(frame: LogFrame, through: number = Number.POSITIVE_INFINITY): void {
     const { buffer } = frame
     const shards = this.#shards
     const walk = (this.#walk ??= new RecordWalk(buffer))
     walk.reset(buffer, frame.start, frame.end, frame.firstLsn)
-    while (walk.next()) {
+    while (walk.next() && walk.lsn <= through) {
       const { kind } = walk
       if (kind === KIND_DEFINE_TABLE) this.#catalogue.define(walk.tableId, walk.keyText())
       else if (kind === KIND_DEFINE_SHAPE) this.#defineShape(walk)
@@ -35,7 +36,7 @@ export class Fold {
     }
     // The frame's bytes are gone after this call.
     for (const shard of shards) shard?.drain(buffer)
-    this.lastLsn = frame.lastLsn
+    this.lastLsn = Math.min(frame.lastLsn, through)
   }
 
   #defineShape(walk: RecordWalk): void {

@@ -258,6 +258,24 @@ export class Overloaded extends OrreryError {
   }
 }
 
+/** The state that was asked for is older than everything that is kept. */
+export class HistoryExpired extends OrreryError {
+  override readonly _tag = "HistoryExpired"
+  override readonly code = "ORRERY_HISTORY_EXPIRED"
+  override readonly name = "HistoryExpired"
+  readonly lsn: number
+  /** The oldest state that is still there; Infinity where there is none. */
+  readonly oldest: number
+  constructor(lsn: number, oldest: number) {
+    super(
+      `the state at LSN ${lsn} is gone; the oldest still there is that at ${oldest}`,
+      "Ask for a later one; keep more checkpoints, which keep the log behind them",
+    )
+    this.lsn = lsn
+    this.oldest = oldest
+  }
+}
+
 /** The changes after the cursor are not in the log any more. */
 export class CursorExpired extends OrreryError {
   override readonly _tag = "CursorExpired"

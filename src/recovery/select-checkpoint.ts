@@ -27,21 +27,33 @@ export interface RecoveryStart {
 
 /** Fails with: Corruption when a segment is missing, StorageFailed. */
 export async function selectCheckpoint(directory: LogDirectory, manifest: Manifest): Promise<RecoveryStart> {
+  await removeUnfinished(directory)
+  const start = await listStart(directory, manifest)
+  const { fileSystem, path } = directory
+  try {
+    for (const name of await fileSystem.list(path)) {
+      const meaning = meaningOf(name)
+      if (meaning?.kind !== "segment" || meaning.segment >= manifest.firstSegment) continue
+      // Let go before a crash that came between the manifest and the unlink.
+      probe("a retired segment is removed by recovery")
+      await fileSystem.unlink(fileSystem.join(path, name))
+    }
+  } catch (error) {
+    throw storageFailed("clean", path, error)
+  }
+  return start
+}
+
+/** The same, and nothing is changed. Fails with: Corruption when a segment is missing, StorageFailed. */
+export async function listStart(directory: LogDirectory, manifest: Manifest): Promise<RecoveryStart> {
   const { fileSystem, path } = directory
   const segments: number[] = []
   const checkpoints: number[] = []
-  await removeUnfinished(directory)
   try {
     for (const name of await fileSystem.list(path)) {
       const meaning = meaningOf(name)
       if (meaning?.kind === "checkpoint") checkpoints.push(meaning.number)
-      if (meaning?.kind !== "segment") continue
-      if (meaning.segment >= manifest.firstSegment) segments.push(meaning.segment)
-      else {
-        // Let go before a crash that came between the manifest and the unlink.
-        probe("a retired segment is removed by recovery")
-        await fileSystem.unlink(fileSystem.join(path, name))
-      }
+      else if (meaning?.kind === "segment" && meaning.segment >= manifest.firstSegment) segments.push(meaning.segment)
     }
   } catch (error) {
     throw storageFailed("list", path, error)

@@ -2,15 +2,17 @@
 
 import type { Engine } from "../actors/engine.ts"
 import { replaceManifest } from "../checkpoint/manifest-file.ts"
-import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
+import { SHARD_COUNT_DEFAULT, SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import { startWorker } from "../platform/node/node-worker.ts"
 import type { Platform } from "../platform/platform.ts"
 import { typedError } from "../platform/system-error.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
-import { settingsFrom } from "./options.ts"
-import type { OpenOptions, Settings } from "./options.ts"
+import { momentFrom, settingsFrom } from "./options.ts"
+import type { OpenOptions, PastOptions, Settings } from "./options.ts"
+import { openPast } from "./past.ts"
+import type { PastStore } from "./past.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
 import { Store } from "./store.ts"
@@ -21,6 +23,18 @@ const workerUrl = new URL(
   import.meta.url,
 )
 
+/**
+ * Reads the store in a directory as it was at a moment, or is now: no lock, no writes, and its owner may go on beside it.
+ * Exact to the commit, as far back as the oldest checkpoint that is kept, or to the beginning if the log is whole.
+ *
+ * Fails with: TypeError, CannotOpen, NotAStore, HistoryExpired, UnsupportedFormat, Corruption, StorageFailed, the
+ * signal's reason.
+ *
+ * ```ts
+ * await using past = await open("./data", { readOnly: true, at: "2026-11-19T12:00Z" })
+ * ```
+ */
+export async function open(path: string, options: PastOptions): Promise<PastStore>
 /**
  * Opens the store in a directory, and makes it where there is none. Recovers, locks, reports: see `store.recovery`.
  *
@@ -35,10 +49,15 @@ const workerUrl = new URL(
  * await users.put("ada", { name: "Ada" })
  * ```
  */
-export async function open(path: string, options: OpenOptions = {}): Promise<Store> {
+export async function open(path: string, options?: OpenOptions): Promise<Store>
+export async function open(path: string, options: OpenOptions | PastOptions = {}): Promise<Store | PastStore> {
   if (typeof path !== "string" || path === "")
     throw new TypeError("the path of the store must be a string that is not empty")
   if (path.includes("\0")) throw new TypeError("the path of the store must not hold a NUL character")
+  if (isPast(options)) {
+    const moment = momentFrom(options)
+    return openPast(options.platform ?? nodePlatform, path, moment, SHARD_COUNT_DEFAULT, options.signal)
+  }
   const settings = settingsFrom(options)
   settings.signal?.throwIfAborted()
   const platform = options.platform ?? nodePlatform
@@ -62,6 +81,10 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Sto
     throw typedError("open", path, error)
   }
   return new Store(path, engine, owned.lock, settings.durability)
+}
+
+function isPast(options: OpenOptions | PastOptions): options is PastOptions {
+  return typeof options === "object" && options !== null && "readOnly" in options && options.readOnly === true
 }
 
 function engineFor(

@@ -3,6 +3,7 @@
 
 import {
   BACKLOG_SIZE_MAX,
+  LSN_MAX,
   SEGMENT_SIZE_DEFAULT,
   SEGMENT_SIZE_MAX,
   SEGMENT_SIZE_MIN,
@@ -12,6 +13,7 @@ import {
 import { DURABILITIES } from "../model/durability.ts"
 import type { Durability } from "../model/durability.ts"
 import type { Platform } from "../platform/platform.ts"
+import type { Moment } from "../recovery/read-past.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
 
 export interface FlushOptions {
@@ -70,6 +72,20 @@ export interface OpenOptions {
   /** Gives up opening. */
   readonly signal?: AbortSignal
   /** What the engine takes from outside; the simulation replaces it. Default: this machine. */
+  readonly platform?: Platform
+}
+
+/** For a store as it was, or is at this moment, without writing. */
+export interface PastOptions {
+  readonly readOnly: true
+  /**
+   * Which state: the LSN of its last commit, or a time (a Date, or a text that Date takes). Default: the newest.
+   * Times are those of the writer's clock; where it jumped back, commits count as made no earlier than those before them.
+   */
+  readonly at?: number | string | Date
+  /** Gives up opening. */
+  readonly signal?: AbortSignal
+  /** What the engine takes from outside. Default: this machine. */
   readonly platform?: Platform
 }
 
@@ -165,6 +181,18 @@ function checkpointFrom(value: unknown): Required<CheckpointOptions> {
     onClose: optional("checkpoint.onClose", given["onClose"], "boolean", isBoolean) ?? onClose,
     worker: optional("checkpoint.worker", given["worker"], "boolean", isBoolean) ?? worker,
   }
+}
+
+/** The moment that read-only options ask for. Throws a TypeError. */
+export function momentFrom(options: PastOptions): Moment {
+  record("options", options, ["readOnly", "at", "signal", "platform"])
+  const { at } = options
+  if (at === undefined) return undefined
+  if (typeof at === "number") return { lsn: integer("at", at, 0, 0, LSN_MAX) }
+  const isTime = typeof at === "string" || at instanceof Date
+  const timeMs = isTime ? new Date(at).getTime() : Number.NaN
+  if (Number.isNaN(timeMs)) throw new TypeError(`at must be an LSN, a Date, or a text that Date takes, not ${show(at)}`)
+  return { timeMs }
 }
 
 /** The durability, undefined where none is given. Throws a TypeError for anything else. */

@@ -1,30 +1,43 @@
 // Reads: synchronous, no mailbox, no allocation but the result. What is noted for the key's part of a shard is applied
 // first, so every read sees every earlier write.
 
-import type { Engine } from "../actors/engine.ts"
+import type { Manifest } from "../format/manifest.ts"
 import { allocateRecordBuffer, RECORD_HEADER_SIZE } from "../format/record.ts"
+import type { RecordBuffer } from "../format/record.ts"
 import { RecordWriter } from "../format/record-writer.ts"
 import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
+import type { OrreryError } from "../model/errors.ts"
 import { KEY_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
-import type { TableEntry } from "../table/catalogue.ts"
-import type { Partition } from "../table/shard-tables.ts"
+import type { Catalogue, TableEntry } from "../table/catalogue.ts"
+import type { Partition, ShardTables } from "../table/shard-tables.ts"
+
+/** What a reader needs of its state. */
+export interface ReadableState {
+  readonly catalogue: Catalogue
+  readonly manifest: Manifest
+  readonly shards: readonly { readonly name: string; require(): ShardTables }[]
+  /** The buffer that notes point into. Requires: there are notes. */
+  requireBuffer(): RecordBuffer
+  /** Why a shard is not there. */
+  unavailable(actor: string): OrreryError
+}
 
 export class Reader {
   gets = 0
   hits = 0
-  readonly #engine: Engine
+  readonly #state: ReadableState
   readonly #decoder: ValueDecoder
   readonly #keys: RecordWriter
   readonly #scratch = allocateRecordBuffer(KEY_SIZE_MAX + RECORD_HEADER_SIZE)
   #address = -1
 
-  constructor(engine: Engine) {
-    this.#engine = engine
-    this.#decoder = new ValueDecoder(engine.catalogue.shapes)
-    this.#keys = new RecordWriter(engine.manifest.hashSecret, new ValueEncoder(new ShapeRegistry()))
+  constructor(state: ReadableState) {
+    this.#state = state
+    this.#decoder = new ValueDecoder(state.catalogue.shapes)
+    this.#keys = new RecordWriter(state.manifest.hashSecret, new ValueEncoder(new ShapeRegistry()))
   }
 
   get(entry: TableEntry, key: string): unknown {
@@ -44,7 +57,7 @@ export class Reader {
   /** Records of a table over all shards. Fails with: Restarting. */
   size(entry: TableEntry): number {
     let count = 0
-    for (const shard of this.#engine.shards) {
+    for (const shard of this.#state.shards) {
       const partition = shard.require().partition(entry.id)
       if (partition !== undefined) count += this.#drained(partition).table.count
     }
@@ -56,14 +69,14 @@ export class Reader {
    * meanwhile; one that comes or goes may be met or not.
    */
   *keys(entry: TableEntry): Generator<string, undefined> {
-    for (const shard of this.#engine.shards) {
+    for (const shard of this.#state.shards) {
       const partition = shard.require().partition(entry.id)
       if (partition === undefined) continue
       const cursor = this.#drained(partition).table.cursor()
       while (cursor.next()) {
         yield* cursor.keys
         // The shard may have been restarted while its keys were looked at, and its cursor with it.
-        if (shard.require().partition(entry.id) !== partition) throw this.#engine.unavailable(shard.name)
+        if (shard.require().partition(entry.id) !== partition) throw this.#state.unavailable(shard.name)
         this.#drained(partition)
       }
     }
@@ -73,17 +86,17 @@ export class Reader {
   #locate(entry: TableEntry, key: string): Partition | undefined {
     const size = this.#keys.keyInto(this.#scratch, key)
     const { hash } = this.#keys
-    const { shards } = this.#engine
+    const { shards } = this.#state
     const shard = shards[shardOf(hash, shards.length)]
     const partition = shard?.require().partition(entry.id)
     if (partition === undefined) return undefined
-    if (partition.pending > 0) partition.drain(this.#engine.requireBuffer())
+    if (partition.pending > 0) partition.drain(this.#state.requireBuffer())
     this.#address = partition.table.findWords(hash, this.#scratch.words, 0, size)
     return this.#address < 0 ? undefined : partition
   }
 
   #drained(partition: Partition): Partition {
-    if (partition.pending > 0) partition.drain(this.#engine.requireBuffer())
+    if (partition.pending > 0) partition.drain(this.#state.requireBuffer())
     return partition
   }
 }

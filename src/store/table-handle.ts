@@ -9,6 +9,7 @@ import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
 import { durabilityFrom, record } from "./options.ts"
 import type { Reader } from "./reader.ts"
+import { checkKey, TableView } from "./table-view.ts"
 import { describeIssues } from "./standard-schema.ts"
 import type { StandardSchema } from "./standard-schema.ts"
 import type { Writer } from "./writer.ts"
@@ -44,15 +45,14 @@ export interface TableContext {
 
 const WRITE_OPTIONS = ["durability", "signal"]
 
-export class TableHandle<Value = unknown> {
-  readonly name: string
+export class TableHandle<Value = unknown> extends TableView<Value> {
   readonly #context: TableContext
   readonly #entry: TableEntry
   readonly #schema: StandardSchema<unknown, Value> | undefined
   readonly #durability: Durability
 
   constructor(context: TableContext, entry: TableEntry, durability: Durability, options: TableOptions<Value>) {
-    this.name = entry.name
+    super(context.reader, entry)
     this.#context = context
     this.#entry = entry
     this.#schema = options.schema
@@ -114,49 +114,6 @@ export class TableHandle<Value = unknown> {
     )
   }
 
-  /** The value, or undefined where there is none; a new object with every call. Fails with: Restarting, StoreClosed. */
-  get(key: string): Value | undefined {
-    checkKey(key)
-    return this.#context.reader.get(this.#entry, key) as Value | undefined
-  }
-
-  /** Whether the key is there. */
-  has(key: string): boolean {
-    checkKey(key)
-    return this.#context.reader.has(this.#entry, key)
-  }
-
-  /** How many keys there are. */
-  get size(): number {
-    return this.#context.reader.size(this.#entry)
-  }
-
-  /**
-   * The keys, in no order. A key that is there all along is met exactly once, whatever is written meanwhile; one that
-   * comes or goes during the walk may be met or not.
-   */
-  keys(): IterableIterator<string> {
-    return this.#context.reader.keys(this.#entry)
-  }
-
-  /** Keys and values; see `keys`. A value is as new as the moment that its entry is asked for. */
-  *entries(): Generator<[string, Value], undefined> {
-    for (const key of this.keys()) {
-      if (this.has(key)) yield [key, this.get(key) as Value]
-    }
-    return undefined
-  }
-
-  /** Values; see `entries`. */
-  *values(): Generator<Value, undefined> {
-    for (const [, value] of this.entries()) yield value
-    return undefined
-  }
-
-  [Symbol.iterator](): Iterator<[string, Value], undefined> {
-    return this.entries()
-  }
-
   /** Durable changes of this table from a position on; see `Store.changes`. */
   changes(options: TableChangesOptions = {}): ChangeStream {
     return this.#context.changes({ ...options, table: this.name })
@@ -205,9 +162,4 @@ export class TableHandle<Value = unknown> {
 
 function isEntry(entry: unknown): entry is readonly [string, unknown] {
   return Array.isArray(entry) && typeof entry[0] === "string"
-}
-
-function checkKey(key: unknown): void {
-  if (typeof key !== "string")
-    throw new TypeError(`the key must be a string, not ${key === null ? "null" : typeof key}`)
 }

@@ -1,0 +1,112 @@
+// A store as it was at a moment: read from its files into memory, and nothing else. No lock, no log, no writes; the owner
+// may go on beside it. What it holds does not change any more.
+
+import { readManifest } from "../checkpoint/manifest-file.ts"
+import type { Manifest } from "../format/manifest.ts"
+import { CannotOpen, StorageFailed, StoreClosed } from "../model/errors.ts"
+import type { OrreryError } from "../model/errors.ts"
+import { InvariantViolation } from "../model/invariant.ts"
+import type { Platform } from "../platform/platform.ts"
+import { typedError } from "../platform/system-error.ts"
+import { examine } from "../recovery/examine-directory.ts"
+import { readPast } from "../recovery/read-past.ts"
+import type { Moment, PastState } from "../recovery/read-past.ts"
+import { Catalogue } from "../table/catalogue.ts"
+import { ShardTables } from "../table/shard-tables.ts"
+import { Reader } from "./reader.ts"
+import { TableView } from "./table-view.ts"
+
+/** An owner that lets go of files while they are read is met by reading again, so often. */
+const ATTEMPT_COUNT = 5
+
+export class PastStore {
+  /** The directory. */
+  readonly path: string
+  /** The last commit in it; 0 for the empty state. */
+  readonly lsn: number
+  readonly #catalogue: Catalogue
+  #reader: Reader | undefined
+
+  /** Made by `open` with `readOnly: true`. */
+  constructor(path: string, lsn: number, manifest: Manifest, catalogue: Catalogue, shards: readonly ShardTables[]) {
+    this.path = path
+    this.lsn = lsn
+    this.#catalogue = catalogue
+    this.#reader = new Reader({
+      catalogue,
+      manifest,
+      shards: shards.map((tables, index) => ({ name: `shard-${index}`, require: () => this.#require(tables) })),
+      requireBuffer: () => {
+        throw new InvariantViolation("a state of the past has no notes")
+      },
+      unavailable: () => closed(),
+    })
+  }
+
+  /** Names of the tables that hold, or held, records. */
+  tables(): string[] {
+    return this.#catalogue.names()
+  }
+
+  /** The table as it was; empty if there was none of that name. Fails with: StoreClosed. */
+  table<Value = unknown>(name: string): TableView<Value> {
+    if (this.#reader === undefined) throw closed()
+    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
+      throw new TypeError("the table's name must be a well-formed string that is not empty")
+    }
+    return new TableView<Value>(this.#reader, this.#catalogue.entry(name))
+  }
+
+  /** Lets go of the memory. Calling it twice is allowed. */
+  close(): Promise<void> {
+    this.#reader = undefined
+    return Promise.resolve()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #require(tables: ShardTables): ShardTables {
+    if (this.#reader === undefined) throw closed()
+    return tables
+  }
+}
+
+/** Fails with: CannotOpen, NotAStore, HistoryExpired, UnsupportedFormat, Corruption, StorageFailed, the signal's reason. */
+export async function openPast(
+  platform: Platform,
+  path: string,
+  moment: Moment,
+  shardCount: number,
+  signal: AbortSignal | undefined,
+): Promise<PastStore> {
+  if ((await examine(platform, path)) !== "store") {
+    throw new CannotOpen(path, "there is no store", "Check the path")
+  }
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted()
+    try {
+      return await readOnce(platform, path, moment, shardCount)
+    } catch (error) {
+      const isGone = error instanceof StorageFailed && error.systemCode === "ENOENT"
+      if (!isGone || attempt === ATTEMPT_COUNT) throw typedError("read", path, error)
+    }
+  }
+}
+
+async function readOnce(platform: Platform, path: string, moment: Moment, shardCount: number): Promise<PastStore> {
+  const { fileSystem, checksum } = platform
+  const { manifest } = await readManifest(fileSystem, path, checksum)
+  if (manifest === undefined) throw new CannotOpen(path, "no copy of its manifest is good", "Restore a backup")
+  const { storeId, checksumSeed } = manifest
+  const directory = { fileSystem, checksum, path, storeId, checksumSeed }
+  const catalogue = new Catalogue()
+  const shards = Array.from({ length: shardCount }, () => new ShardTables())
+  const { lsn }: PastState = await readPast(directory, manifest, moment, catalogue, shards)
+  return new PastStore(path, lsn, manifest, catalogue, shards)
+}
+
+function closed(): OrreryError {
+  return new StoreClosed("it was closed by its user", "Open it again")
+}
