@@ -16,6 +16,7 @@ import { backUp } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
+import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./options.ts"
@@ -48,7 +49,12 @@ export class Store {
     this.#durability = durability
     this.#writer = new Writer(engine)
     this.#reader = new Reader(engine)
-    this.#context = { writer: this.#writer, reader: this.#reader, changes: (options) => this.changes(options) }
+    this.#context = {
+      writer: this.#writer,
+      reader: this.#reader,
+      changes: (options) => this.changes(options),
+      history: (entry, key, after) => versionsOf(engine, entry, key, after),
+    }
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)

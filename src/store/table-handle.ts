@@ -7,6 +7,7 @@ import type { ChangeStream } from "../streams/change-stream.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
+import type { Version } from "./history.ts"
 import { durabilityFrom, record } from "./options.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
@@ -41,6 +42,7 @@ export interface TableContext {
   readonly writer: Writer
   readonly reader: Reader
   readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
+  history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
 const WRITE_OPTIONS = ["durability", "signal"]
@@ -117,6 +119,22 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
   /** Durable changes of this table from a position on; see `Store.changes`. */
   changes(options: TableChangesOptions = {}): ChangeStream {
     return this.#context.changes({ ...options, table: this.name })
+  }
+
+  /**
+   * The durable versions of a key, oldest first: as far back as the log is kept, or behind an LSN. A version that is older
+   * than the log, and still holds, is not among them: open the past for it.
+   *
+   * Fails with: CursorExpired when the log does not reach back so far, Restarting, StoreClosed, Corruption, StorageFailed.
+   */
+  history(key: string, options: { readonly after?: number } = {}): AsyncIterableIterator<Version<Value>> {
+    checkKey(key)
+    record("options", options, ["after"])
+    const { after } = options
+    if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
+      throw new TypeError("after must be an LSN: a whole number from 0")
+    }
+    return this.#context.history<Value>(this.#entry, key, after)
   }
 
   /** The value as the schema gives it back; a promise where the schema is asynchronous. Throws SchemaMismatch. */
