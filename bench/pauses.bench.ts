@@ -4,6 +4,7 @@
 
 import type { Context, Row, Series, Variant } from "./harness.ts"
 import { interleave, notesOf } from "./harness.ts"
+import { openOrrery } from "./peers/orrery.ts"
 import { loadPeer } from "./peers/peer-list.ts"
 import type { PeerStore } from "./peers/peer.ts"
 import { figure, formatMegabytes, formatMs, formatRate } from "./report.ts"
@@ -45,16 +46,23 @@ async function runTurns(perTurn: number, count: number, put: (index: number) => 
 }
 
 /** Puts at a fixed rate, whatever becomes of them, into a store that holds `count` records; for `batch` seconds. */
-async function pace({ directory, count, batch: seconds, round }: ScenarioInput): Promise<Measured> {
-  const peer = await loadPeer("orrery")
-  const store = await peer.open(directory)
+async function pace({ directory, count, batch: seconds, round, mode }: ScenarioInput): Promise<Measured> {
+  const store = await openOrrery(directory, { checkpoint: false })
   await fill(store, count)
   const latencies = new Latencies()
   await putAtPace(store, shuffled(count, SEED + 50 + round), 1000, new Latencies())
   const watch = new PauseWatch()
+  let isOver = false
+  let checkpointCount = 0
+  const checkpoints = async (): Promise<void> => {
+    for (; !isOver; checkpointCount++) await store.store.checkpoint()
+  }
+  const making = mode === "checkpoint" ? checkpoints() : Promise.resolve()
   const putCount = await putAtPace(store, shuffled(count, SEED + 100 + round), seconds * 1000, latencies)
   const pauses = await watch.stop()
-  return { numbers: { putsPerSecond: putCount / seconds, ...latencies.summary(), ...pauses } }
+  isOver = true
+  await making
+  return { numbers: { checkpointCount, putsPerSecond: putCount / seconds, ...latencies.summary(), ...pauses } }
 }
 
 async function putAtPace(
@@ -113,6 +121,11 @@ async function run(context: Context): Promise<Report> {
     { name: "orrery, 1,000 callers", scenario: "grow", input: { peer: "orrery", count, callers: 1000 } },
     { name: "Map, 1,000 inserts a turn", scenario: "grow", input: { peer: "map", count, callers: 1000 } },
     { name: "orrery, 100,000 puts/s", scenario: "pace", input: { count: paced, batch: context.isQuick ? 2 : 5 } },
+    {
+      name: "the same, checkpoints running",
+      scenario: "pace",
+      input: { count: paced, batch: context.isQuick ? 2 : 5, mode: "checkpoint" },
+    },
   ]
   const all = await interleave(
     context,
@@ -121,7 +134,7 @@ async function run(context: Context): Promise<Report> {
     rounds,
     ({ numbers }) => `GC ${formatMs(numbers["gcMaxMs"] ?? 0)}, loop ${formatMs(numbers["loopMaxMs"] ?? 0)}`,
   )
-  const [orrery, , steady] = all
+  const [orrery, , steady, checkpointed] = all
   const table = await runStandalone(context, "table", context.isQuick ? ["0.2"] : ["1", "5"])
   return {
     title: "Pauses",
@@ -143,6 +156,11 @@ async function run(context: Context): Promise<Report> {
         "event-loop p99 at 100,000 puts/s, no checkpoint running",
         { atMost: 5, unit: " ms" },
         steady?.isMeasured === true ? steady.values("loopP99Ms") : [],
+      ),
+      figure(
+        "event-loop p99 at 100,000 puts/s, checkpoints running one after the other",
+        { atMost: 5, unit: " ms" },
+        checkpointed?.isMeasured === true ? checkpointed.values("loopP99Ms") : [],
       ),
       longestStep(table),
     ],

@@ -2,7 +2,14 @@
 
 export { open } from "./store/open.ts"
 export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpointer-actor.ts"
-export type { BacklogOptions, CheckpointOptions, FlushOptions, KeepOptions, OpenOptions, PastOptions } from "./store/options.ts"
+export type {
+  BacklogOptions,
+  CheckpointOptions,
+  FlushOptions,
+  KeepOptions,
+  OpenOptions,
+  PastOptions,
+} from "./store/options.ts"
 export type { ChangesOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
@@ -11,6 +18,7 @@ export type { Version } from "./store/history.ts"
 export type { PastStore } from "./store/past.ts"
 export type { TableView } from "./store/table-view.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
+export { prometheusText } from "./store/prometheus.ts"
 export type { StandardSchema } from "./store/standard-schema.ts"
 export type { StoreState, StoreStatus } from "./actors/store-status.ts"
 export type { ChangeStream } from "./streams/change-stream.ts"

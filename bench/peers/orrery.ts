@@ -1,8 +1,10 @@
 // The engine itself, in the source of this tree, with its default options.
 
 import { readFileSync } from "node:fs"
+// What the first open loads, loaded ahead: the rows measure the store, and `import` measures loading.
+import "../../src/actors/engine.ts"
 import { open } from "../../src/index.ts"
-import type { Store, TableHandle } from "../../src/index.ts"
+import type { OpenOptions, Store, TableHandle } from "../../src/index.ts"
 import type { UserRecord } from "../workload.ts"
 import type { Peer, PeerStore } from "./peer.ts"
 
@@ -39,13 +41,13 @@ export class OrreryStore implements PeerStore {
   }
 }
 
-export async function openOrrery(directory: string): Promise<OrreryStore> {
-  return new OrreryStore(await open(directory))
+export async function openOrrery(directory: string, options: OpenOptions = {}): Promise<OrreryStore> {
+  return new OrreryStore(await open(directory, options))
 }
 
 export const peer: Peer = {
   title: `orrery-db ${manifest.version}`,
   durability: "synced: after the data sync",
   isAsynchronous: true,
-  open: openOrrery,
+  open: (directory) => openOrrery(directory),
 }
