@@ -7,7 +7,7 @@
 
 import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
-import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
+import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -310,16 +310,26 @@ export class CheckpointerActor extends Actor<never> {
 
   /** Lets go of what the rules do not keep. Returns the bytes that the disk has back. */
   async #letGo(log: FileLog): Promise<number> {
-    const { keepCount } = this.#rules
     const { directory } = this.#engine.settings
-    const oldest = this.#kept.at(-keepCount)
+    const first = this.#oldestNeeded()
+    const oldest = this.#kept[first]
     if (oldest === undefined || this.#isStopping) return 0
     let bytes = await log.truncate(lsnOf(oldest.throughLsn))
     for (const number of await listCheckpoints(directory)) {
       if (number < oldest.number) bytes += await removeCheckpoint(directory, number)
     }
-    this.#kept = this.#kept.slice(-keepCount)
+    this.#kept = this.#kept.slice(first)
     return bytes
+  }
+
+  /** The place in the list of the oldest checkpoint that a rule keeps; -1 where there are too few to let any go. */
+  #oldestNeeded(): number {
+    const { keepCount, historyMs } = this.#rules
+    const since = this.#engine.clock.wallMs() - historyMs
+    let first = this.#kept.length - keepCount
+    // A state is read from the checkpoint before it.
+    while (first > 0 && historyMs > 0 && (this.#kept[first]?.createdMs ?? 0) > since) first--
+    return first
   }
 
   /** Gives others their turn when a slice is over. */
@@ -334,18 +344,5 @@ export class CheckpointerActor extends Actor<never> {
       }
       clock.after(PAUSE_MS, resume, true)
     })
-  }
-}
-
-type Directory = EngineContext["settings"]["directory"]
-
-async function headOf(directory: Directory, number: number): Promise<CheckpointInfo | undefined> {
-  try {
-    const reader = await CheckpointReader.open(directory, number)
-    await reader.close()
-    return reader.info
-  } catch (error) {
-    if (error instanceof Corruption) return undefined
-    throw error
   }
 }

@@ -28,6 +28,8 @@ export interface CheckpointRules {
   readonly onClose: boolean
   /** Newest checkpoints that are kept, with the log behind the oldest of them. */
   readonly keepCount: number
+  /** Milliseconds back to which every state stays readable, if that takes more. */
+  readonly historyMs: number
 }
 
 export interface EngineSettings {

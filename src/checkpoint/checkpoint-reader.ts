@@ -176,3 +176,15 @@ export async function verifyCheckpoint(
     await reader.close()
   }
 }
+
+/** What the head of a checkpoint says, without a count of its records; undefined where it is damaged. Fails with: StorageFailed. */
+export async function headOf(directory: CheckpointDirectory, number: number): Promise<CheckpointInfo | undefined> {
+  try {
+    const reader = await CheckpointReader.open(directory, number)
+    await reader.close()
+    return reader.info
+  } catch (error) {
+    if (error instanceof Corruption) return undefined
+    throw error
+  }
+}

@@ -5,7 +5,7 @@
 // commit before it, so that what was at a moment is always a prefix of the log.
 
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
-import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
+import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { Fold } from "../checkpoint/fold.ts"
 import { stateTarget } from "../checkpoint/state-loader.ts"
 import type { Manifest } from "../format/manifest.ts"
@@ -39,13 +39,13 @@ export async function readPast(
 ): Promise<PastState> {
   const start = await listStart(directory, manifest)
   const scan = await scanLog(directory, start, undefined, () => undefined)
-  const oldestLsn = await oldestOf(directory, start)
-  const lsn = await placeOf(directory, start, scan, moment)
+  const oldest = await oldestOf(directory, start)
+  const lsn = await placeOf(directory, start, scan, moment, oldest)
   if (lsn > scan.lastLsn) {
     const reason = `LSN ${lsn} is not written yet; the last one is ${scan.lastLsn}`
     throw new CannotOpen(directory.path, reason, "Ask for an LSN that was acknowledged")
   }
-  if (lsn < oldestLsn) throw new HistoryExpired(lsn, oldestLsn)
+  if (lsn < oldest.lsn) throw new HistoryExpired(lsn, oldest.lsn)
   const checkpoint = await loadBefore(directory, start, lsn, catalogue, shards)
   const fold = new Fold(catalogue, shards)
   const after = checkpoint?.throughLsn ?? 0
@@ -55,12 +55,19 @@ export async function readPast(
   return { lsn, checkpoint }
 }
 
+/** The oldest state that can be read, and a time at which it was the newest. */
+interface OldestState {
+  readonly lsn: number
+  readonly timeMs: number
+}
+
 /** The place in the log that a moment stands for. */
 async function placeOf(
   directory: LogDirectory,
   start: RecoveryStart,
   scan: ScanResult,
   moment: Moment,
+  oldest: OldestState,
 ): Promise<number> {
   if (moment === undefined) return scan.lastLsn
   if ("lsn" in moment) return moment.lsn
@@ -69,20 +76,23 @@ async function placeOf(
   const range = { lsn: start.firstLsn }
   for await (const frame of readLog(directory, scan.extents, range, new Map(), lsn, scan.lastLsn)) {
     // The first commit that is later ends it, whatever the clock said afterwards.
-    if (frame.timeMs > timeMs) return lsn
+    if (frame.timeMs > timeMs) break
     lsn = frame.lastLsn
   }
-  return lsn
+  // When the commits before the log were made is not known any more.
+  const isBeforeLog = lsn === start.firstLsn - 1 && timeMs < oldest.timeMs
+  return isBeforeLog ? Math.min(lsn, oldest.lsn - 1) : lsn
 }
 
-/** The oldest state that can be read. */
-async function oldestOf(directory: LogDirectory, start: RecoveryStart): Promise<number> {
-  if (start.firstLsn === 1) return 0
+async function oldestOf(directory: LogDirectory, start: RecoveryStart): Promise<OldestState> {
+  if (start.firstLsn === 1) return { lsn: 0, timeMs: Number.NEGATIVE_INFINITY }
   for (const number of start.checkpoints.toReversed()) {
-    const throughLsn = await throughOf(directory, number)
-    if (throughLsn !== undefined && throughLsn + 1 >= start.firstLsn) return throughLsn
+    const head = await headOf(directory, number)
+    if (head !== undefined && head.throughLsn + 1 >= start.firstLsn) {
+      return { lsn: head.throughLsn, timeMs: head.createdMs }
+    }
   }
-  return Number.POSITIVE_INFINITY
+  return { lsn: Number.POSITIVE_INFINITY, timeMs: Number.POSITIVE_INFINITY }
 }
 
 /** Loads the newest good checkpoint that reaches no further than `lsn`. */
@@ -95,7 +105,7 @@ async function loadBefore(
 ): Promise<CheckpointInfo | undefined> {
   const target = stateTarget(directory, catalogue, shards)
   for (const number of start.checkpoints) {
-    const throughLsn = await throughOf(directory, number)
+    const throughLsn = (await headOf(directory, number))?.throughLsn
     if (throughLsn === undefined || throughLsn > lsn || throughLsn + 1 < start.firstLsn) continue
     try {
       return await target.load(number, () => undefined)
@@ -106,16 +116,4 @@ async function loadBefore(
   }
   if (start.firstLsn > 1) throw new HistoryExpired(lsn, Number.POSITIVE_INFINITY)
   return undefined
-}
-
-/** How far a checkpoint reaches; undefined where its head is damaged. */
-async function throughOf(directory: LogDirectory, number: number): Promise<number | undefined> {
-  try {
-    const reader = await CheckpointReader.open(directory, number)
-    await reader.close()
-    return reader.throughLsn
-  } catch (error) {
-    if (error instanceof Corruption) return undefined
-    throw error
-  }
 }

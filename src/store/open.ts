@@ -109,7 +109,7 @@ function engineFor(
       flush: settings.flush,
       backlogBytes: settings.backlog.bytes,
       waiterCountMax: settings.backlog.waiters,
-      checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints },
+      checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints, historyMs: settings.keep.historyMs },
       // The other thread sees the machine's own files, not a simulation's.
       startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
       onRecovery,

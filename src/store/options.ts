@@ -50,6 +50,8 @@ export interface CheckpointOptions {
 export interface KeepOptions {
   /** Newest checkpoints that are kept, with the log behind the oldest of them. Default 3. */
   readonly checkpoints?: number
+  /** Milliseconds back to which every state can be read, if that takes more than those checkpoints. Default 0. */
+  readonly historyMs?: number
 }
 
 export interface OpenOptions {
@@ -112,7 +114,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   onClose: false,
   worker: true,
 }
-const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3 }
+const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0 }
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
 export function settingsFrom(options: unknown): Settings {
@@ -152,7 +154,17 @@ export function settingsFrom(options: unknown): Settings {
       waiters: integer("backlog.waiters", backlog["waiters"], BACKLOG_DEFAULTS.waiters, 1, 100_000_000),
     },
     checkpoint: checkpointFrom(given["checkpoint"]),
-    keep: { checkpoints: integer("keep.checkpoints", keep["checkpoints"], KEEP_DEFAULTS.checkpoints, 1, 1000) },
+    keep: {
+      checkpoints: integer("keep.checkpoints", keep["checkpoints"], KEEP_DEFAULTS.checkpoints, 1, 1000),
+      historyMs: integer(
+        "keep.historyMs",
+        keep["historyMs"],
+        KEEP_DEFAULTS.historyMs,
+        0,
+        Number.MAX_SAFE_INTEGER,
+        "milliseconds",
+      ),
+    },
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
     segmentBytes:
       integer(
