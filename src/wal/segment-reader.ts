@@ -76,8 +76,16 @@ export class SegmentReader {
     this.#window = window
   }
 
-  /** Opens the segment and checks its header. Fails with: StorageFailed, Corruption, UnsupportedFormat. */
-  static async open(directory: LogDirectory, segment: number, start: ReadStart): Promise<SegmentReader> {
+  /**
+   * Opens the segment and checks its header; one that is bad is Corruption, or told to `onBadHeader` where that is given:
+   * frames vouch for themselves. Fails with: StorageFailed, Corruption, UnsupportedFormat.
+   */
+  static async open(
+    directory: LogDirectory,
+    segment: number,
+    start: ReadStart,
+    onBadHeader?: (found: string) => void,
+  ): Promise<SegmentReader> {
     const file = segmentFile(segment)
     const handle = await directory.fileSystem
       .open(directory.fileSystem.join(directory.path, file), "read")
@@ -88,7 +96,10 @@ export class SegmentReader {
       const count = await readFully(handle, head, 0)
       const expected = { file, storeId: directory.storeId, segment }
       const header = decodeSegmentHeader(head.subarray(0, count), expected, directory.checksum)
-      if (typeof header === "string") throw new Corruption(file, 0, start.lastLsn ?? 0, header)
+      if (typeof header === "string") {
+        if (onBadHeader === undefined) throw new Corruption(file, 0, start.lastLsn ?? 0, header)
+        onBadHeader(header)
+      }
       const place = { checksumSeed: directory.checksumSeed, segment, checksum: directory.checksum }
       const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
       return new SegmentReader(file, handle, size, place, start, window)
@@ -145,6 +156,14 @@ export class SegmentReader {
       position = (position & ~7) + 8
     }
     return undefined
+  }
+
+  /** Goes on with an intact frame that `findIntact` gave, whatever it follows. */
+  resumeAt(offset: number): void {
+    this.offset = offset
+    this.#previousChecksum = undefined
+    this.#lastLsn = undefined
+    this.#epoch = 0
   }
 
   async close(): Promise<void> {
