@@ -42,7 +42,12 @@ export const layers: readonly Layer[] = [
   { folder: "actors", rank: 4, mayImport: engine, packages: ["effect/"] },
   { folder: "store", rank: 5, mayImport: [...engine, "actors", "platform/node"], packages: ["effect/"] },
   { folder: "simulation", rank: 6, mayImport: [...engine, "actors", "platform/node", "store"], packages: [] },
-  { folder: "cli", rank: 6, mayImport: [...engine, "actors", "platform/node", "store"], packages: ["node:"] },
+  {
+    folder: "cli",
+    rank: 6,
+    mayImport: [...engine, "actors", "platform/node", "store"],
+    packages: ["node:", "effect/"],
+  },
   {
     folder: "",
     rank: 7,

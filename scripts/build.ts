@@ -14,6 +14,7 @@ await build({
   input: {
     index: join(root, "src/index.ts"),
     testing: join(root, "src/testing.ts"),
+    bin: join(root, "src/bin.ts"),
     "checkpoint-worker": join(root, "src/checkpoint-worker.ts"),
   },
   platform: "node",

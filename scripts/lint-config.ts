@@ -12,7 +12,7 @@ interface Pattern {
 // The whole family, by regular expression: a glob for `node:*` would miss `node:fs/promises`.
 const families = [
   { sample: "node:fs", regex: "^node:", message: "Take it from the platform; node: is for src/platform/node." },
-  { sample: "effect/Effect", regex: "^effect/", message: "Effect is for actors and store." },
+  { sample: "effect/Effect", regex: "^effect/", message: "Effect is for actors, store and cli." },
   {
     sample: "effect",
     regex: "^effect$",

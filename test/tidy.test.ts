@@ -53,11 +53,11 @@ describe("the layers", () => {
     expect(upward).toEqual([])
   })
 
-  test("only streams may use rxjs, only actors and store effect, and nobody the effect barrel", () => {
+  test("only streams may use rxjs, only actors, store and the tool effect, and nobody the effect barrel", () => {
     const users = (name: string): readonly string[] =>
       layers.filter((layer) => layer.packages.some((allowed) => allowed.startsWith(name))).map((layer) => layer.folder)
     expect(users("rxjs")).toEqual(["streams"])
-    expect(users("effect")).toEqual(["actors", "store"])
+    expect(users("effect")).toEqual(["actors", "store", "cli"])
     expect(layers.filter((layer) => layer.packages.includes("effect"))).toEqual([])
   })
 })

@@ -106,7 +106,8 @@ export class CheckpointerActor extends Actor<never> {
   }
 
   /**
-   * Makes a checkpoint of everything that is durable now. Undefined where nothing was written since the last one.
+   * Makes a checkpoint of everything that is durable now, if anything was written since the last one, and lets go of what
+   * the rules do not keep. Undefined where there was nothing to do.
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed.
    */
   async checkpoint(): Promise<CheckpointReport | undefined> {
@@ -211,16 +212,19 @@ export class CheckpointerActor extends Actor<never> {
       const made = await this.#fold(log)
       this.#lastMs = startMs
       this.#retryDelayMs = RETRY_MS_FIRST
-      if (made === undefined) return undefined
+      // Also without a new one: the rules may be other ones than those of the owner before.
       const returnedBytes = await this.#letGo(log)
       this.#returnedBytes += returnedBytes
-      this.#lastDurationMs = clock.monotonicMs() - startMs
+      const newest = this.#kept.at(-1)
+      if (newest === undefined || (made === undefined && returnedBytes === 0)) return undefined
+      const durationMs = clock.monotonicMs() - startMs
+      if (made !== undefined) this.#lastDurationMs = durationMs
       return {
-        number: made.number,
-        lsn: made.throughLsn,
-        records: made.records,
-        sizeBytes: made.sizeBytes,
-        durationMs: this.#lastDurationMs,
+        number: newest.number,
+        lsn: newest.throughLsn,
+        records: newest.records,
+        sizeBytes: newest.sizeBytes,
+        durationMs,
         returnedBytes,
         oldestLsn: log.oldestLsn,
       }

@@ -161,7 +161,7 @@ export class Store {
 
   /**
    * Folds everything durable into a checkpoint, and lets go of the log and of older checkpoints as `keep` says. Writers
-   * go on meanwhile. Undefined where nothing was written since the last one.
+   * go on meanwhile. Undefined where there is nothing to do.
    *
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */

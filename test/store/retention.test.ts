@@ -72,3 +72,17 @@ test("what was let go is counted as it was given back", async () => {
   expect(store.metrics().checkpoint.returnedBytes).toBe(returned)
   await untilSettled(platform, store.close())
 })
+
+test("rules that keep less than those of the owner before are applied also where nothing was written since", async () => {
+  const platform = simulatePlatform({ seed: 4 })
+  const before = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096 }))
+  await hours(before, platform, 6)
+  await untilSettled(platform, before.close())
+  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096, keep: { checkpoints: 1 } }))
+  const report = await untilSettled(platform, store.checkpoint())
+  expect(report?.returnedBytes).toBeGreaterThan(0)
+  expect(store.metrics().checkpoint).toMatchObject({ kept: 1, made: 0 })
+  expect(await untilSettled(platform, store.checkpoint())).toBeUndefined()
+  expect(store.table("t").get("hour")).toBe(5)
+  await untilSettled(platform, store.close())
+})

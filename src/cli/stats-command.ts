@@ -1,0 +1,56 @@
+// The store's numbers: what it holds, and what it takes. Opens the store, so recovery's own numbers are among them.
+
+import type { Store } from "../store/store.ts"
+import { command, directoryArgument } from "./action.ts"
+import type { AnyCommand } from "./action.ts"
+import { countOf, countText, durationText, sizeText } from "./progress.ts"
+import { withStore } from "./store-session.ts"
+
+export const statsCommand: AnyCommand = command(
+  "stats",
+  "Prints what the store holds and what it takes",
+  { dir: directoryArgument },
+  async ({ dir }, output) =>
+    withStore(dir, async (store) => {
+      if (output.isJson) {
+        const tables = store.tables().map((name) => ({ name, records: store.table(name).size }))
+        await output.document({ path: dir, tables, metrics: store.metrics(), recovery: store.recovery })
+      } else for (const line of statsLines(store)) await output.line(line)
+      return undefined
+    }),
+)
+
+function statsLines(store: Store): readonly string[] {
+  const { log, tables, checkpoint } = store.metrics()
+  const { recovery } = store
+  const names = store.tables()
+  return rows([
+    ["tables", countText(names.length)],
+    ...names.map((name): Row => [`  ${name}`, countOf(store.table(name).size, "record")]),
+    ["records", `${countText(tables.records)}, ${sizeText(tables.liveBytes)}`],
+    ["memory", `${sizeText(tables.allocatedBytes)} for records, ${sizeText(tables.indexBytes)} for the index`],
+    [
+      "log",
+      `${sizeText(log.bytes)} in ${countText(log.segments)} segments, last LSN ${log.lastLsn}, epoch ${log.epoch}`,
+    ],
+    [
+      "checkpoints",
+      checkpoint.kept === 0
+        ? "none"
+        : `${countText(checkpoint.kept)}, the last through LSN ${checkpoint.lastLsn}: ${countText(checkpoint.lastRecords)} records, ${sizeText(checkpoint.lastSizeBytes)}`,
+    ],
+    ["to replay", sizeText(checkpoint.replayBytes)],
+    [
+      "recovery",
+      `${durationText(recovery.durationMs)}, ${countText(recovery.records)} records of the log; ${recovery.tail}`,
+    ],
+    ...recovery.warnings.map((warning): Row => ["warning", warning]),
+  ])
+}
+
+type Row = readonly [name: string, text: string]
+
+function rows(list: readonly Row[]): readonly string[] {
+  const width = Math.max(...list.map(([name]) => name.length)) + 2
+  return list.map(([name, text]) => `${name.padEnd(width)}${text}`)
+}
