@@ -70,7 +70,7 @@ export interface CheckpointMetrics {
 }
 
 /** The work was given up because the actor is stopped. */
-const STOPPED = Symbol("stopped")
+const STOPPED: Error = new Error("the checkpointer is stopped")
 
 export class CheckpointerActor extends Actor<never> {
   readonly #engine: EngineContext
