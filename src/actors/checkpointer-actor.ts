@@ -8,6 +8,7 @@
 import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { headOf } from "../checkpoint/checkpoint-reader.ts"
+import { checkpointFile } from "../format/file-names.ts"
 import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -77,6 +78,8 @@ export class CheckpointerActor extends Actor<never> {
   readonly #rules: CheckpointRules
   /** Checkpoints that are there and have a good head, oldest first. */
   #kept: readonly CheckpointInfo[] = []
+  /** The recovery that they were found behind. */
+  #recovered: EngineContext["recovered"]
   #nextNumber = 1
   #timer: Timer | undefined
   #running: Promise<CheckpointReport | undefined> | undefined
@@ -160,11 +163,17 @@ export class CheckpointerActor extends Actor<never> {
   /** What earlier owners left. A checkpoint whose head is damaged is passed over, as recovery does. */
   async #findKept(): Promise<void> {
     const { directory } = this.#engine.settings
-    const loaded = this.#engine.recovered?.checkpoint
+    const { recovered } = this.#engine
+    const loaded = recovered?.checkpoint
+    // Made since that recovery, in a life before this one.
+    const made = recovered === this.#recovered ? this.#kept : []
+    this.#recovered = recovered
     const kept: CheckpointInfo[] = []
     for (const number of await listCheckpoints(directory)) {
       this.#nextNumber = Math.max(this.#nextNumber, number + 1)
-      if (number === loaded?.number) kept.push(loaded)
+      const known = made.find((info) => info.number === number)
+      if (known !== undefined) kept.push(known)
+      else if (number === loaded?.number) kept.push(loaded)
       // Newer than what recovery loaded: it was passed over, because it is damaged.
       else if (number < (loaded?.number ?? 0)) {
         const info = await headOf(directory, number)
@@ -273,7 +282,8 @@ export class CheckpointerActor extends Actor<never> {
         })
       } catch (error) {
         // A base that has rotted since: the one before and its log say the same.
-        if (!(error instanceof Corruption) || base === undefined) throw error
+        if (!(error instanceof Corruption) || base === undefined || error.file !== checkpointFile(base.number))
+          throw error
         const before = this.#kept.at(-2)
         if ((before?.throughLsn ?? 0) + 1 < log.oldestLsn) throw error
         probe("a checkpoint is made from an older one")

@@ -111,7 +111,7 @@ export async function scanLog(
     const segment = start.segments[index] as number
     const scan = await scanSegment(directory, segment, state, trusted, onBytes)
     stop = scan.stop
-    nextSegment = scan.frameCount > 0 ? segment + 1 : segment
+    nextSegment = scan.frameCount > 0 || scan.isSealed ? segment + 1 : segment
     if (scan.isSealed) continue
     if (stop !== "untrusted") {
       await refuseLaterFrames(directory, start.segments.slice(index + 1), segment, scan.offset, state.lastLsn)

@@ -179,8 +179,9 @@ export class HashIndex {
     this.#segmentCount = 0
     this.#count = 0
     this.#slotCount = 0
-    for (let position = 0; position < directory.length; position += directory.length >>> (this.depths[position] as number)) {
+    for (let position = 0; position < directory.length;) {
       const segment = directory[position] as Uint32Array
+      position += directory.length >>> (segment[DEPTH] as number)
       this.#segmentCount++
       this.#count += segment[COUNT] as number
       this.#slotCount += (segment.length - ENTRIES) >>> 1

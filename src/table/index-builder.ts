@@ -6,6 +6,8 @@ import { DEPTH, segmentOf, slotCountFor } from "./index-segment.ts"
 
 /** Entries that wait at a time. A segment gets between half of them and all, where hashes are spread evenly. */
 const ENTRY_COUNT_WAITING = 12_000
+/** Room for them at first: most tables are small. */
+const ENTRY_COUNT_FIRST = 64
 /** Top bits that segments are told apart by, at most; and at most so many more than evenly spread hashes need. */
 const DEPTH_MAX = 20
 const DEPTH_SPARE = 4
@@ -22,14 +24,14 @@ export class IndexBuilder {
   readonly #segments: Uint32Array[] = []
   readonly #expectedCount: number
   /** The entries that wait: mixed hash and address plus 1 each. */
-  #pairs = new Uint32Array(2 * ENTRY_COUNT_WAITING)
+  #pairs = new Uint32Array(2 * ENTRY_COUNT_FIRST)
   #end = 0
   /** The mixed hash at which the next segment begins. */
   #start = 0
   /** Entries in segments. */
   #count = 0
 
-  /** `expectedCount`: bounds the directory where hashes share their top bits; far too small a one makes large segments. */
+  /** `expectedCount`: bounds the directory where hashes share top bits. Far too small a one makes large segments. */
   constructor(expectedCount: number) {
     this.#expectedCount = expectedCount
   }
@@ -54,16 +56,22 @@ export class IndexBuilder {
 
   /** Ends segments until an entry fits, or lets more wait, where their hashes are too alike. */
   #makeRoom(mixed: number): void {
+    if (this.#pairs.length < 2 * ENTRY_COUNT_WAITING) {
+      return this.#grow(Math.min(2 * this.#pairs.length, 2 * ENTRY_COUNT_WAITING))
+    }
     const expected = Math.max(this.#expectedCount, this.#count + (this.#end >>> 1))
     const depthMax = Math.min(Math.ceil(Math.log2(1 + expected / ENTRY_COUNT_WAITING)) + DEPTH_SPARE, DEPTH_MAX)
     while (this.#end === this.#pairs.length) {
       const depth = this.#depthUpTo(mixed)
-      if (depth > depthMax) {
-        const larger = new Uint32Array(2 * this.#pairs.length)
-        larger.set(this.#pairs)
-        this.#pairs = larger
-      } else this.#endSegment(depth)
+      if (depth > depthMax) this.#grow(2 * this.#pairs.length)
+      else this.#endSegment(depth)
     }
+  }
+
+  #grow(length: number): void {
+    const larger = new Uint32Array(length)
+    larger.set(this.#pairs)
+    this.#pairs = larger
   }
 
   /** The least depth of a segment that begins where the next one does and ends at or before a mixed hash. */

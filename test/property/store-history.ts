@@ -6,6 +6,8 @@ import "../../src/actors/engine.ts"
 import fc from "fast-check"
 import { open } from "../../src/index.ts"
 import type { Durability, Store } from "../../src/index.ts"
+import { OrreryError } from "../../src/model/errors.ts"
+import type { KeepOptions } from "../../src/store/options.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
 
 export interface Entry {
@@ -33,6 +35,8 @@ export type Step =
   | { readonly kind: "settle" }
   | { readonly kind: "flush" }
   | { readonly kind: "advance"; readonly ms: number }
+  /** Begun, and not waited for. */
+  | { readonly kind: "checkpoint" }
   | { readonly kind: "reopen" }
   | { readonly kind: "kill"; readonly actor: string }
 
@@ -114,9 +118,10 @@ export async function runHistory(
   steps: readonly Step[],
   segmentBytes: number,
   onCommit?: (history: History) => void,
+  keep?: KeepOptions,
 ): Promise<History> {
   const disk = platform.fileSystem
-  let store = await openStore(platform, segmentBytes)
+  let store = await openStore(platform, segmentBytes, keep)
   const commits: HistoryCommit[] = []
   let promises: Promise<void>[] = []
 
@@ -220,9 +225,12 @@ export async function runHistory(
       case "advance":
         platform.clock.advance(step.ms)
         break
+      case "checkpoint":
+        promises.push(store.checkpoint().then(() => undefined, ignoreFailure))
+        break
       case "reopen":
         await untilSettled(platform, store.close())
-        store = await openStore(platform, segmentBytes)
+        store = await openStore(platform, segmentBytes, keep)
         onCommit?.({ commits, store })
         break
       case "kill":
@@ -249,8 +257,13 @@ export async function untilSettled<T>(platform: SimulatedPlatform, work: Promise
   return watched
 }
 
-export function openStore(platform: SimulatedPlatform, segmentBytes: number): Promise<Store> {
-  return open("/data", { platform, shards: SHARDS, segmentBytes })
+export function openStore(platform: SimulatedPlatform, segmentBytes: number, keep: KeepOptions = {}): Promise<Store> {
+  return open("/data", { platform, shards: SHARDS, segmentBytes, keep })
+}
+
+/** A checkpoint ends with the life of what makes it, and fails with the disk: nobody's write depends on it. */
+function ignoreFailure(error: unknown): void {
+  if (!(error instanceof OrreryError)) throw error
 }
 
 /** Everything in a store. */

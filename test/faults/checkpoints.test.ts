@@ -1,0 +1,321 @@
+// Fault classes in and around checkpoints. The numbers are those of the table of fault classes.
+
+import { describe, expect, test } from "vitest"
+import { checkpointFile } from "../../src/format/file-names.ts"
+import { Corruption, StorageFailed } from "../../src/model/errors.ts"
+import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { checkpointsIn, CheckpointedStore, openOn } from "../checkpoint/store-with-checkpoints.ts"
+import { contentOf, differences, untilSettled } from "../property/store-history.ts"
+import { copyOfDisk, manifestIn, withBytes, withoutFile } from "../recovery/reference-store.ts"
+
+const keep = (checkpoints: number): { keep: { checkpoints: number } } => ({ keep: { checkpoints } })
+
+type Files = ReadonlyMap<string, Uint8Array>
+
+function sizeOf(files: Files, number: number): number {
+  return (files.get(`/data/${checkpointFile(number)}`) as Uint8Array).length
+}
+
+/** The files with a byte of each of these checkpoints changed. */
+function damaged(files: Files, numbers: readonly number[], at = 70): Map<string, Uint8Array> {
+  let changed = new Map(files)
+  for (const number of numbers) {
+    const old = (files.get(`/data/${checkpointFile(number)}`) as Uint8Array)[at] as number
+    changed = withBytes(changed, checkpointFile(number), at, Uint8Array.of(old ^ 0x20))
+  }
+  return changed
+}
+
+describe("fault 19: rot in a checkpoint", () => {
+  test("the newest is damaged anywhere: the store opens from the one before and its log, and says so", async () => {
+    const made = await CheckpointedStore.make(3, keep(3))
+    const files = await made.close()
+    const numbers = checkpointsIn(files)
+    const newest = numbers.at(-1) as number
+    expect(numbers).toHaveLength(3)
+    expect(manifestIn(files).firstLsn).toBeGreaterThan(1)
+    const size = sizeOf(files, newest)
+    const places = [0, 5, 17, 64, 90, 130, Math.floor(size / 2), size - 72, size - 1]
+    for (const at of places) {
+      const disk = await copyOfDisk(damaged(files, [newest], at))
+      const store = await openOn(disk)
+      expect(made.problems(store), `byte ${at}`).toEqual([])
+      expect(store.recovery.checkpoint).toBe(numbers.at(-2))
+      expect(store.recovery.warnings).toHaveLength(1)
+      expect(store.recovery.warnings[0]).toContain(checkpointFile(newest))
+      await untilSettled(simulatePlatform({ seed: 1, disk }), store.close())
+    }
+  })
+
+  test("the newest is cut, empty, of another store, or gone: the one before and its log say the same", async () => {
+    const made = await CheckpointedStore.make(3, keep(2))
+    const files = await made.close()
+    const newest = checkpointsIn(files).at(-1) as number
+    const path = `/data/${checkpointFile(newest)}`
+    const bytes = files.get(path) as Uint8Array
+    const stranger = await CheckpointedStore.open({}, new SimulatedDisk(), 77)
+    for (let round = 0; round < newest; round++) {
+      await stranger.write(3)
+      await stranger.settled(stranger.store.checkpoint())
+    }
+    const states: Files[] = [
+      new Map(files).set(path, bytes.slice(0, bytes.length - 1)),
+      new Map(files).set(path, new Uint8Array(0)),
+      new Map(files).set(path, new Uint8Array(bytes.length)),
+      new Map(files).set(path, files.get(`/data/${checkpointFile(newest - 1)}`) as Uint8Array),
+      new Map(files).set(path, stranger.disk.files().get(path) as Uint8Array),
+      withoutFile(files, checkpointFile(newest)),
+    ]
+    for (const state of states) {
+      const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(state) })
+      const store = await openOn(platform.fileSystem, {}, platform)
+      expect(made.problems(store)).toEqual([])
+      expect(store.recovery.checkpoint).toBe(newest - 1)
+      expect(store.recovery.warnings).toHaveLength(state.has(path) ? 1 : 0)
+      await untilSettled(platform, store.close())
+    }
+  })
+
+  test("all are damaged and the log was shortened: refused as damage, and no byte changes", async () => {
+    for (const count of [1, 2, 3]) {
+      const made = await CheckpointedStore.make(count + 2, keep(count))
+      const files = withoutFile(await made.close(), "LOCK")
+      expect(manifestIn(files).firstLsn).toBeGreaterThan(1)
+      expect(checkpointsIn(files)).toHaveLength(count)
+      const changed = damaged(files, checkpointsIn(files))
+      const disk = await copyOfDisk(changed)
+      const failure = await openOn(disk).catch((error: unknown) => error)
+      expect(failure).toBeInstanceOf(Corruption)
+      for (const number of checkpointsIn(files)) expect(String(failure)).toContain(checkpointFile(number))
+      expect(withoutFile(disk.files(), "LOCK")).toEqual(changed)
+      expect(disk.openFileCount).toBe(0)
+      // And is refused again, until a good one is put back.
+      await expect(openOn(disk)).rejects.toThrow(Corruption)
+      const newest = checkpointsIn(files).at(-1) as number
+      const mended = new Map(changed)
+      mended.set(`/data/${checkpointFile(newest)}`, files.get(`/data/${checkpointFile(newest)}`) as Uint8Array)
+      const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(mended) })
+      const store = await openOn(platform.fileSystem, {}, platform)
+      expect(made.problems(store)).toEqual([])
+      await untilSettled(platform, store.close())
+    }
+  })
+
+  test("all are gone and the log was shortened: refused as damage", async () => {
+    const made = await CheckpointedStore.make(3, keep(1))
+    let files: Files = await made.close()
+    for (const number of checkpointsIn(files)) files = withoutFile(files, checkpointFile(number))
+    await expect(openOn(await copyOfDisk(files))).rejects.toThrow("no good checkpoint")
+  })
+
+  test("all are damaged and the log is complete: the store opens from the log, and says so", async () => {
+    const made = await CheckpointedStore.make(2, keep(3))
+    const files = await made.close()
+    expect(manifestIn(files).firstLsn).toBe(1)
+    const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(damaged(files, checkpointsIn(files))) })
+    const store = await openOn(platform.fileSystem, {}, platform)
+    expect(made.problems(store)).toEqual([])
+    expect(store.recovery).toMatchObject({ checkpoint: undefined, checkpointLsn: 0, checkpointRecords: 0 })
+    expect(store.recovery.warnings).toHaveLength(2)
+    // The next checkpoint takes a number of its own, and is good.
+    const report = await untilSettled(platform, store.checkpoint())
+    expect(report?.number).toBe(3)
+    await untilSettled(platform, store.close())
+    const again = await openOn(platform.fileSystem, {}, platform)
+    expect(made.problems(again)).toEqual([])
+    expect(again.recovery).toMatchObject({ checkpoint: 3, warnings: [] })
+    await untilSettled(platform, again.close())
+  })
+
+  test("a store that was opened past a damaged one makes new ones, and in time removes it", async () => {
+    const made = await CheckpointedStore.make(3, keep(2))
+    const files = await made.close()
+    const newest = checkpointsIn(files).at(-1) as number
+    const disk = await copyOfDisk(damaged(files, [newest]))
+    const again = await CheckpointedStore.open(keep(2), disk)
+    for (const [place, n] of made.model) again.model.set(place, n)
+    for (let round = 0; round < 3; round++) {
+      await again.write(12)
+      await again.settled(again.store.checkpoint())
+    }
+    expect(checkpointsIn(disk.files())).toEqual([newest + 2, newest + 3])
+    expect(again.problems()).toEqual([])
+    await again.close()
+    const last = await openOn(disk)
+    expect(last.recovery.warnings).toEqual([])
+    expect(again.problems(last)).toEqual([])
+  })
+
+  test("the newest rots while the store is open: shards and checkpoints are made from the one before", async () => {
+    const made = await CheckpointedStore.make(3, keep(2))
+    const newest = checkpointsIn(made.disk.files()).at(-1) as number
+    made.disk.flipBit(`/data/${checkpointFile(newest)}`, 100, 1)
+    await made.settled(made.store.killActor("store/shards/shard-0", new Error("killed by the test")))
+    await made.settled(made.store.ready())
+    expect(made.problems()).toEqual([])
+    await made.write(5)
+    const report = await made.settled(made.store.checkpoint())
+    expect(report?.number).toBeGreaterThan(newest)
+    expect(made.store.metrics().checkpoint.failures).toBe(0)
+    await made.close()
+    const store = await openOn(made.disk)
+    expect(made.problems(store)).toEqual([])
+    expect(store.recovery.checkpoint).toBe(report?.number)
+  })
+
+  test("the only one rots while the store is open: making another fails, and reads and writes go on", async () => {
+    const made = await CheckpointedStore.make(2, keep(1))
+    const [only] = checkpointsIn(made.disk.files())
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    await expect(made.settled(made.store.checkpoint())).rejects.toThrow(Corruption)
+    expect(made.store.metrics().checkpoint.failures).toBe(1)
+    await made.write(10)
+    expect(made.problems()).toEqual([])
+    // What it would take to make one is there again.
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    expect(await made.settled(made.store.checkpoint())).toBeDefined()
+    expect(made.problems()).toEqual([])
+  })
+})
+
+describe("fault 21: a crash in a checkpoint", () => {
+  test("after any operation of it: the store opens with everything, leaves nothing behind, and makes one again", async () => {
+    const clean = await CheckpointedStore.make(2, keep(1))
+    const first = clean.disk.operations.length + 1
+    await clean.settled(clean.store.checkpoint())
+    const last = clean.disk.operations.length
+    expect(last - first).toBeGreaterThan(20)
+    const names = new Set(clean.disk.operations.slice(first - 1).map(({ name }) => name))
+    for (const name of ["rename", "unlink", "dataSync", "syncDirectory"]) expect(names).toContain(name)
+    for (let operation = first; operation <= last; operation++) {
+      for (const kind of ["kill", "nothing", "everything", "sample"] as const) {
+        const made = await CheckpointedStore.make(2, keep(1))
+        made.disk.faults.add({ operation, through: Infinity, error: "EIO" })
+        await made.settled(made.store.checkpoint()).catch(() => undefined)
+        const tell = `operation ${operation} of ${first} to ${last}, ${kind}`
+        const platform = simulatePlatform({ seed: 1, disk: made.disk.crash(kind) })
+        const store = await openOn(platform.fileSystem, keep(1), platform)
+        expect(made.problems(store), tell).toEqual([])
+        expect(store.recovery.warnings, tell).toEqual([])
+        expect([...platform.fileSystem.files().keys()], tell).not.toContain("/data/checkpoint.new")
+        if (kind !== "kill") continue
+        await untilSettled(platform, store.table("t0").put("again", { n: 9999, pad: "" }))
+        expect(await untilSettled(platform, store.checkpoint()), tell).toBeDefined()
+        expect(checkpointsIn(platform.fileSystem.files()), tell).toHaveLength(1)
+      }
+    }
+  }, 60_000)
+})
+
+describe("a disk that refuses while a checkpoint is made", () => {
+  test("fault 12: the disk is full: it fails, reads and writes go on, nothing is left of it, and the next one succeeds", async () => {
+    // All in one segment, so that the log itself needs no room.
+    const made = await CheckpointedStore.open({ segmentBytes: 256 * 1024 })
+    for (let n = 0; n < 80; n++) {
+      const value = { n: 10_000 + n, pad: "p".repeat(300) }
+      await made.settled(made.store.table("large").put(`key ${n}`, value))
+      made.model.set(`large/key ${n}`, value.n)
+    }
+    const used = [...made.disk.files().values()].reduce((sum, { length }) => sum + Math.ceil(length / 4096) * 4096, 0)
+    // Room for a part of it.
+    made.disk.capacityBytes = used + 8192
+    await expect(made.settled(made.store.checkpoint())).rejects.toMatchObject({
+      code: "ORRERY_STORAGE_FAILED",
+      systemCode: "ENOSPC",
+    })
+    expect(made.store.metrics().checkpoint.failures).toBe(1)
+    expect([...made.disk.files().keys()]).not.toContain("/data/checkpoint.new")
+    expect(made.store.status.state).toBe("open")
+    await made.write(5)
+    expect(made.problems()).toEqual([])
+    made.disk.capacityBytes = undefined
+    expect(await made.settled(made.store.checkpoint())).toMatchObject({ records: made.model.size })
+    await made.close()
+    expect(made.problems(await openOn(made.disk))).toEqual([])
+  })
+
+  test.each(["EIO", "ENOSPC", "EMFILE"])(
+    "fault 14: one operation of it fails with %s, whichever: it fails or not, the store serves on, and the next one succeeds",
+    async (error) => {
+      const clean = await CheckpointedStore.make(2, keep(1))
+      const first = clean.disk.operations.length + 1
+      await clean.settled(clean.store.checkpoint())
+      const last = clean.disk.operations.length
+      let failures = 0
+      for (let operation = first; operation <= last; operation++) {
+        const made = await CheckpointedStore.make(2, keep(1))
+        made.disk.faults.add({ operation, error, when: operation % 2 === 0 ? "before" : "after-part" })
+        const outcome = await made.settled(made.store.checkpoint()).catch((reason: unknown) => reason)
+        expect(made.disk.faults.hitCount).toBe(1)
+        const tell = `operation ${operation} of ${first} to ${last}: ${String(outcome)}`
+        expect(made.store.metrics().checkpoint.failures, tell).toBe(outcome instanceof Error ? 1 : 0)
+        if (outcome instanceof Error) {
+          failures++
+          expect(outcome, tell).toBeInstanceOf(StorageFailed)
+        }
+        await made.settled(made.store.ready())
+        await made.write(3)
+        expect(made.problems(), tell).toEqual([])
+        expect(await made.settled(made.store.checkpoint()), tell).toBeDefined()
+        expect(checkpointsIn(made.disk.files()), tell).toHaveLength(1)
+        await made.close()
+        expect(made.disk.openFileCount, tell).toBe(0)
+        const store = await openOn(made.disk)
+        expect(made.problems(store), tell).toEqual([])
+        expect(store.recovery.warnings, tell).toEqual([])
+      }
+      expect(failures).toBeGreaterThan((last - first) / 2)
+    },
+    30_000,
+  )
+
+  test("fault 14: checkpoints that are made by themselves are tried again, after a pause that grows, until they succeed", async () => {
+    const made = await CheckpointedStore.open({ checkpoint: { commits: 5 } })
+    const { disk, platform, store } = made
+    disk.faults.add({ operation: 1, through: Infinity, only: ["rename"], error: "EIO" })
+    const table = store.table("t0")
+    // No rename is needed by these.
+    for (let n = 0; n < 6; n++) {
+      await made.settled(table.put(`key ${n}`, { n, pad: "" }))
+      made.model.set(`t0/key ${n}`, n)
+    }
+    const pass = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 50) {
+        platform.clock.advance(50)
+        for (let turn = 0; turn < 4; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
+      }
+    }
+    await pass(500)
+    expect(store.metrics().checkpoint).toMatchObject({ made: 0, failures: 1 })
+    await pass(20_000)
+    const { failures } = store.metrics().checkpoint
+    expect(failures).toBeGreaterThanOrEqual(4)
+    expect(failures).toBeLessThanOrEqual(6)
+    expect(store.status.state).toBe("open")
+    disk.faults.clear()
+    await pass(61_000)
+    expect(store.metrics().checkpoint).toMatchObject({ made: 1, kept: 1 })
+    await made.close()
+    expect(differences(contentOf(await openOn(disk)), made.model)).toEqual([])
+  })
+})
+
+describe("an actor that dies", () => {
+  test("the checkpointer, after it made checkpoints: it knows them again, and shards are built anew from them", async () => {
+    for (const count of [1, 2]) {
+      const made = await CheckpointedStore.make(3, keep(count))
+      await made.settled(made.store.killActor("store/checkpointer", new Error("killed by the test")))
+      await made.settled(made.store.ready())
+      expect(made.store.metrics().checkpoint.kept).toBe(count)
+      await made.write(5)
+      for (const shard of [0, 1, 2]) {
+        await made.settled(made.store.killActor(`store/shards/shard-${shard}`, new Error("killed by the test")))
+        await made.settled(made.store.ready())
+      }
+      expect(made.problems()).toEqual([])
+      expect(await made.settled(made.store.checkpoint())).toBeDefined()
+      expect(checkpointsIn(made.disk.files())).toHaveLength(count)
+    }
+  })
+})
