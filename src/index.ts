@@ -8,6 +8,7 @@ export type {
   FlushOptions,
   KeepOptions,
   OpenOptions,
+  FollowOptions,
   PastOptions,
 } from "./store/options.ts"
 export type { ChangesOptions, Store } from "./store/store.ts"
@@ -15,6 +16,7 @@ export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } fro
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
 export type { Batch } from "./store/batch.ts"
 export type { Version } from "./store/history.ts"
+export type { FollowerMetrics, FollowingStore } from "./store/follower.ts"
 export type { PastStore } from "./store/past.ts"
 export type { TableView } from "./store/table-view.ts"
 export type { StoreMetrics } from "./store/metrics.ts"

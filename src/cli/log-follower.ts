@@ -6,22 +6,19 @@
 
 import { listCheckpoints } from "../checkpoint/checkpoint-files.ts"
 import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
-import { readManifest } from "../checkpoint/manifest-file.ts"
 import { defineAll } from "../checkpoint/state-loader.ts"
 import { BLOCK_DEFINITIONS } from "../format/checkpoint-block.ts"
-import { segmentFile } from "../format/file-names.ts"
-import { FRAME_COMMITS, FRAME_SEAL, lastLsnOf } from "../format/frame.ts"
+import { FRAME_COMMITS, lastLsnOf } from "../format/frame.ts"
 import { KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, KIND_PUT } from "../format/record.ts"
 import { RecordWalk } from "../format/record-walk.ts"
-import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { decodeShapeFields } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import { Corruption, CursorExpired, StorageFailed } from "../model/errors.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
-import { SegmentReader } from "../wal/segment-reader.ts"
-import type { ReadStart, SegmentFrame } from "../wal/segment-reader.ts"
+import { LogCursor } from "../recovery/log-cursor.ts"
+import type { SegmentFrame } from "../wal/segment-reader.ts"
 import { storeDirectory } from "./store-files.ts"
 
 /** How long it waits before it looks again. */
@@ -57,7 +54,7 @@ export async function* followLog(
   const { after, to = Number.POSITIVE_INFINITY } = options
   if (typeof after === "number" && after + 1 < manifest.firstLsn) throw new CursorExpired(after, manifest.firstLsn)
   const records = new LogRecords(await knownDefinitions(directory))
-  const place = new LogPlace(directory, manifest.firstSegment)
+  const place = new LogCursor(directory, manifest.firstSegment)
   let isGiving = after !== "end"
   const from = typeof after === "number" ? after : 0
   while (!isAborted(options.signal)) {
@@ -86,72 +83,6 @@ export async function* followLog(
     if (!options.waits) return
     isGiving = true
     await pause(platform, options.signal)
-  }
-}
-
-/** Where reading stands: a segment, an offset in it, and what the next frame must follow. */
-class LogPlace {
-  readonly #directory: LogDirectory
-  #segment: number
-  #start: ReadStart = { offset: SEGMENT_HEADER_SIZE, previousChecksum: undefined, lastLsn: undefined, epoch: 0 }
-  #suspectOffset = -1
-  isSealed = false
-
-  constructor(directory: LogDirectory, segment: number) {
-    this.#directory = directory
-    this.#segment = segment
-  }
-
-  /** The segment from where it stands, or undefined where it is not there yet. Fails with: CursorExpired and others. */
-  async open(): Promise<SegmentReader | undefined> {
-    try {
-      return await SegmentReader.open(this.#directory, this.#segment, this.#start)
-    } catch (error) {
-      if (!(error instanceof StorageFailed) || error.systemCode !== "ENOENT") throw error
-      const { fileSystem, path, checksum } = this.#directory
-      const { manifest } = await readManifest(fileSystem, path, checksum)
-      const firstSegment = manifest?.firstSegment ?? 0
-      if (firstSegment > this.#segment) throw new CursorExpired(this.#start.lastLsn ?? 0, manifest?.firstLsn ?? 0)
-      return undefined
-    }
-  }
-
-  /** The next frame; undefined where none follows yet, and behind a seal. */
-  async next(reader: SegmentReader): Promise<SegmentFrame | undefined> {
-    if (this.isSealed) return undefined
-    const frame = await reader.next()
-    if (frame === undefined) return undefined
-    const { header } = frame
-    this.#start = {
-      offset: reader.offset,
-      previousChecksum: header.checksum,
-      lastLsn: lastLsnOf(header),
-      epoch: header.epoch,
-    }
-    this.isSealed = header.kind === FRAME_SEAL
-    return frame
-  }
-
-  nextSegment(): void {
-    this.#segment++
-    this.#start = { ...this.#start, offset: SEGMENT_HEADER_SIZE }
-    this.isSealed = false
-  }
-
-  /**
-   * Whether the log may end here. False once where an intact frame lies behind: a writer may just have put it there.
-   * Fails with: Corruption when that is still so when looked at again.
-   */
-  async isRealEnd(reader: SegmentReader): Promise<boolean> {
-    const { offset, lastLsn = 0 } = this.#start
-    const found = await reader.findIntact(offset)
-    if (found === undefined) return true
-    if (this.#suspectOffset === offset) {
-      const what = `no valid frame (${reader.stop}), but an intact one at byte ${found.offset}`
-      throw new Corruption(segmentFile(this.#segment), offset, lastLsn, what)
-    }
-    this.#suspectOffset = offset
-    return false
   }
 }
 

@@ -8,12 +8,14 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { Fold } from "../checkpoint/fold.ts"
 import { stateTarget } from "../checkpoint/state-loader.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { CannotOpen, Corruption, HistoryExpired } from "../model/errors.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
-import type { LogDirectory } from "../wal/log-directory.ts"
+import type { LogDirectory, SegmentExtent } from "../wal/log-directory.ts"
 import { readLog } from "../wal/log-reader.ts"
+import type { ReadStart } from "../wal/segment-reader.ts"
 import { scanLog } from "./scan-log.ts"
 import type { ScanResult } from "./scan-log.ts"
 import { listStart } from "./select-checkpoint.ts"
@@ -27,6 +29,10 @@ export interface PastState {
   readonly lsn: number
   /** The checkpoint that it was read from. */
   readonly checkpoint: CheckpointInfo | undefined
+  /** The log as it was when it was read, and where it goes on. */
+  readonly extents: readonly SegmentExtent[]
+  readonly oldestLsn: number
+  readonly next: { readonly segment: number; readonly start: ReadStart }
 }
 
 /** Fills the catalogue and the shards, which are empty. Fails with: HistoryExpired, CannotOpen, Corruption, StorageFailed. */
@@ -52,7 +58,18 @@ export async function readPast(
   for await (const frame of readLog(directory, scan.extents, { lsn: start.firstLsn }, new Map(), after, lsn)) {
     fold.apply(frame, lsn)
   }
-  return { lsn, checkpoint }
+  return { lsn, checkpoint, extents: scan.extents, oldestLsn: start.firstLsn, next: endOf(start, scan) }
+}
+
+/** The place behind the last frame: in the segment that it stands in, or behind its seal in the next one. */
+function endOf(
+  start: RecoveryStart,
+  { tail, checksum, epoch, lastLsn, nextSegment, frameCount }: ScanResult,
+): PastState["next"] {
+  const follows = { previousChecksum: frameCount > 0 ? checksum : undefined, lastLsn, epoch }
+  if (tail !== undefined) return { segment: tail.segment, start: { ...follows, offset: tail.offset } }
+  const segment = frameCount > 0 ? nextSegment : (start.segments[0] ?? nextSegment)
+  return { segment, start: { ...follows, offset: SEGMENT_HEADER_SIZE } }
 }
 
 /** The oldest state that can be read, and a time at which it was the newest. */

@@ -9,9 +9,10 @@ import type { Platform } from "../platform/platform.ts"
 import { typedError } from "../platform/system-error.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
-import { momentFrom, settingsFrom } from "./options.ts"
-import type { OpenOptions, PastOptions, Settings } from "./options.ts"
-import { openPast } from "./past.ts"
+import { followFrom, momentFrom, settingsFrom } from "./options.ts"
+import type { FollowOptions, OpenOptions, PastOptions, Settings } from "./options.ts"
+import type { FollowingStore } from "./follower.ts"
+import { openPast, readDirectory } from "./past.ts"
 import type { PastStore } from "./past.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
@@ -23,6 +24,16 @@ const workerUrl = new URL(
   import.meta.url,
 )
 
+/**
+ * Follows a store that another process writes: its state and its changes, a moment behind. No lock, no writes.
+ * Fails as for the past.
+ *
+ * ```ts
+ * await using follower = await open("./data", { readOnly: true, follow: true })
+ * for await (const commit of follower.changes()) { … }
+ * ```
+ */
+export async function open(path: string, options: FollowOptions): Promise<FollowingStore>
 /**
  * Reads the store in a directory as it was at a moment, or is now: no lock, no writes, and its owner may go on beside it.
  * Exact to the commit, as far back as the oldest checkpoint that is kept, or to the beginning if the log is whole.
@@ -50,10 +61,14 @@ export async function open(path: string, options: PastOptions): Promise<PastStor
  * ```
  */
 export async function open(path: string, options?: OpenOptions): Promise<Store>
-export async function open(path: string, options: OpenOptions | PastOptions = {}): Promise<Store | PastStore> {
+export async function open(
+  path: string,
+  options: OpenOptions | PastOptions | FollowOptions = {},
+): Promise<Store | PastStore | FollowingStore> {
   if (typeof path !== "string" || path === "")
     throw new TypeError("the path of the store must be a string that is not empty")
   if (path.includes("\0")) throw new TypeError("the path of the store must not hold a NUL character")
+  if (isFollowing(options)) return follow(path, options)
   if (isPast(options)) {
     const moment = momentFrom(options)
     return openPast(options.platform ?? nodePlatform, path, moment, SHARD_COUNT_DEFAULT, options.signal)
@@ -83,7 +98,19 @@ export async function open(path: string, options: OpenOptions | PastOptions = {}
   return new Store(path, engine, owned.lock, settings.durability)
 }
 
-function isPast(options: OpenOptions | PastOptions): options is PastOptions {
+async function follow(path: string, options: FollowOptions): Promise<FollowingStore> {
+  const settings = { ...followFrom(options), shardCount: SHARD_COUNT_DEFAULT }
+  const platform = options.platform ?? nodePlatform
+  const { FollowingStore: Follower } = await import("./follower.ts")
+  const reading = await readDirectory(platform, path, undefined, settings.shardCount, options.signal)
+  return new Follower(platform, path, reading, settings)
+}
+
+function isFollowing(options: OpenOptions | PastOptions | FollowOptions): options is FollowOptions {
+  return isPast(options) && "follow" in options && options.follow === true
+}
+
+function isPast(options: OpenOptions | PastOptions | FollowOptions): options is PastOptions {
   return typeof options === "object" && options !== null && "readOnly" in options && options.readOnly === true
 }
 

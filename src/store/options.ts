@@ -91,6 +91,18 @@ export interface PastOptions {
   readonly platform?: Platform
 }
 
+/** For a store that another process writes, read along. */
+export interface FollowOptions extends Omit<PastOptions, "at"> {
+  readonly follow: true
+  /** Milliseconds between two looks at the end of the log. Default 20. */
+  readonly lookMs?: number
+  /**
+   * What it does when the owner has let go of what it has not read yet: start again from the newest checkpoint, or end
+   * with CursorExpired. Default "restart".
+   */
+  readonly whenBehind?: "restart" | "fail"
+}
+
 /** Options with every default filled in. */
 export interface Settings {
   readonly durability: Durability
@@ -205,6 +217,19 @@ export function momentFrom(options: PastOptions): Moment {
   const timeMs = isTime ? new Date(at).getTime() : Number.NaN
   if (Number.isNaN(timeMs)) throw new TypeError(`at must be an LSN, a Date, or a text that Date takes, not ${show(at)}`)
   return { timeMs }
+}
+
+/** The settings of a follower. Throws a TypeError. */
+export function followFrom(options: FollowOptions): {
+  readonly lookMs: number
+  readonly whenBehind: "restart" | "fail"
+} {
+  record("options", options, ["readOnly", "follow", "lookMs", "whenBehind", "signal", "platform"])
+  const { whenBehind = "restart" } = options
+  if (whenBehind !== "restart" && whenBehind !== "fail") {
+    throw new TypeError(`whenBehind must be "restart" or "fail", not ${show(whenBehind)}`)
+  }
+  return { lookMs: integer("lookMs", options.lookMs, 20, 1, 60_000, "milliseconds"), whenBehind }
 }
 
 /** The durability, undefined where none is given. Throws a TypeError for anything else. */

@@ -3,7 +3,7 @@
 
 import { readManifest } from "../checkpoint/manifest-file.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { CannotOpen, StorageFailed, StoreClosed } from "../model/errors.ts"
+import { CannotOpen, Corruption, StorageFailed, StoreClosed } from "../model/errors.ts"
 import type { OrreryError } from "../model/errors.ts"
 import { InvariantViolation } from "../model/invariant.ts"
 import type { Platform } from "../platform/platform.ts"
@@ -11,6 +11,7 @@ import { typedError } from "../platform/system-error.ts"
 import { examine } from "../recovery/examine-directory.ts"
 import { readPast } from "../recovery/read-past.ts"
 import type { Moment, PastState } from "../recovery/read-past.ts"
+import type { LogDirectory } from "../wal/log-directory.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
 import { Reader } from "./reader.ts"
@@ -73,6 +74,15 @@ export class PastStore {
   }
 }
 
+/** What reading a directory gave. */
+export interface PastReading {
+  readonly directory: LogDirectory
+  readonly manifest: Manifest
+  readonly catalogue: Catalogue
+  readonly shards: readonly ShardTables[]
+  readonly state: PastState
+}
+
 /** Fails with: CannotOpen, NotAStore, HistoryExpired, UnsupportedFormat, Corruption, StorageFailed, the signal's reason. */
 export async function openPast(
   platform: Platform,
@@ -81,30 +91,51 @@ export async function openPast(
   shardCount: number,
   signal: AbortSignal | undefined,
 ): Promise<PastStore> {
+  const { manifest, catalogue, shards, state } = await readDirectory(platform, path, moment, shardCount, signal)
+  return new PastStore(path, state.lsn, manifest, catalogue, shards)
+}
+
+/** Reads a state into memory. Fails as `openPast` does. */
+export async function readDirectory(
+  platform: Platform,
+  path: string,
+  moment: Moment,
+  shardCount: number,
+  signal: AbortSignal | undefined,
+  catalogue: Catalogue = new Catalogue(),
+): Promise<PastReading> {
   if ((await examine(platform, path)) !== "store") {
     throw new CannotOpen(path, "there is no store", "Check the path")
   }
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted()
     try {
-      return await readOnce(platform, path, moment, shardCount)
+      return await readOnce(platform, path, moment, shardCount, catalogue)
     } catch (error) {
+      // An owner that writes meanwhile looks like damage when what it wrote is seen in part: it is looked at again.
       const isGone = error instanceof StorageFailed && error.systemCode === "ENOENT"
-      if (!isGone || attempt === ATTEMPT_COUNT) throw typedError("read", path, error)
+      const mayPass = isGone || error instanceof Corruption
+      if (!mayPass || attempt === ATTEMPT_COUNT) throw typedError("read", path, error)
     }
   }
 }
 
-async function readOnce(platform: Platform, path: string, moment: Moment, shardCount: number): Promise<PastStore> {
+async function readOnce(
+  platform: Platform,
+  path: string,
+  moment: Moment,
+  shardCount: number,
+  catalogue: Catalogue,
+): Promise<PastReading> {
   const { fileSystem, checksum } = platform
   const { manifest } = await readManifest(fileSystem, path, checksum)
   if (manifest === undefined) throw new CannotOpen(path, "no copy of its manifest is good", "Restore a backup")
   const { storeId, checksumSeed } = manifest
   const directory = { fileSystem, checksum, path, storeId, checksumSeed }
-  const catalogue = new Catalogue()
+  catalogue.reset()
   const shards = Array.from({ length: shardCount }, () => new ShardTables())
-  const { lsn }: PastState = await readPast(directory, manifest, moment, catalogue, shards)
-  return new PastStore(path, lsn, manifest, catalogue, shards)
+  const state = await readPast(directory, manifest, moment, catalogue, shards)
+  return { directory, manifest, catalogue, shards, state }
 }
 
 function closed(): OrreryError {
