@@ -56,6 +56,8 @@ function remedyOf(code: string): string {
     case "EMFILE":
     case "ENFILE":
       return "Raise the limit of open files (ulimit -n), then open it again"
+    case "ENOSYS":
+      return "Run it with Node 22.18 or newer"
     default:
       return "Check the path and the disk, then open it again"
   }
