@@ -20,8 +20,8 @@ export class TableDelta {
     const hash = words[at] as number
     const keySize = (words[at + 2] as number) & 0xffff
     return (
-      this.put.table.findWords(hash, words, at + 4, keySize) >= 0 ||
-      (this.deleted.count > 0 && this.deleted.findWords(hash, words, at + 4, keySize) >= 0)
+      this.put.table.find(hash, words, at + 4, keySize) >= 0 ||
+      (this.deleted.count > 0 && this.deleted.find(hash, words, at + 4, keySize) >= 0)
     )
   }
 }

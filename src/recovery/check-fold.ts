@@ -179,7 +179,7 @@ export class FoldCheck {
             sum.checksums = (sum.checksums + this.#directory.checksum(bytes.subarray(at, at + size), 0)) % SUM_MODULUS
             sum.hashes = (sum.hashes + hashKeyBytes(SUM_SECRET, bytes, at, at + size)) % SUM_MODULUS
           } else if (matched !== undefined) {
-            const address = table.put.table.findWords(words[word] as number, words, word + 4, keySize)
+            const address = table.put.table.find(words[word] as number, words, word + 4, keySize)
             if (address < 0) return `table ${tableId} holds a record that the log deleted`
             const kept = table.put.table.slabs.chunkWords[chunkOf(address)] as Uint32Array
             if (!isSameWords(words, word, kept, wordOf(address), size >>> 2)) {

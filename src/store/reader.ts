@@ -91,7 +91,7 @@ export class Reader {
     const partition = shard?.require().partition(entry.id)
     if (partition === undefined) return undefined
     if (partition.pending > 0) partition.drain(this.#state.requireBuffer())
-    this.#address = partition.table.findWords(hash, this.#scratch.words, 0, size)
+    this.#address = partition.table.find(hash, this.#scratch.words, 0, size)
     return this.#address < 0 ? undefined : partition
   }
 

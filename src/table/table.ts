@@ -105,54 +105,8 @@ export class Table {
     }
   }
 
-  /** Address of the record with this key, or -1. Requires: an ASCII-only key. */
-  find(hash: number, key: string): number {
-    const mixed = mixHash(hash)
-    const index = this.index
-    const position = (mixed >>> 1) >>> index.shift
-    const segment = index.directory[position] as Uint32Array
-    const size = key.length
-    for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
-      const entry = segment[word + 1] as number
-      if (entry === 0) return -1
-      const found = segment[word] as number
-      if (found < mixed) continue
-      if (found > mixed) return -1
-      const bytes = this.slabs.chunkBytes[chunkOf(entry - 1)] as Buffer
-      const start = byteOf(entry - 1)
-      if (((bytes[start + 8] as number) | ((bytes[start + 9] as number) << 8)) !== size) continue
-      const keyStart = start + RECORD_HEADER_SIZE
-      let i = 0
-      while (i < size && bytes[keyStart + i] === key.charCodeAt(i)) i++
-      if (i === size) return entry - 1
-    }
-  }
-
-  /** Address of the record whose key is the bytes from `start` to `end`, or -1. */
-  findBytes(hash: number, bytes: Uint8Array, start: number, end: number): number {
-    const mixed = mixHash(hash)
-    const index = this.index
-    const position = (mixed >>> 1) >>> index.shift
-    const segment = index.directory[position] as Uint32Array
-    const size = end - start
-    for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
-      const entry = segment[word + 1] as number
-      if (entry === 0) return -1
-      const found = segment[word] as number
-      if (found < mixed) continue
-      if (found > mixed) return -1
-      const target = this.slabs.chunkBytes[chunkOf(entry - 1)] as Buffer
-      const at = byteOf(entry - 1)
-      if (((target[at + 8] as number) | ((target[at + 9] as number) << 8)) !== size) continue
-      const keyStart = at + RECORD_HEADER_SIZE
-      let i = 0
-      while (i < size && target[keyStart + i] === bytes[start + i]) i++
-      if (i === size) return entry - 1
-    }
-  }
-
-  /** The same for a key in 32-bit words from `at` on, four bytes each, as records and hashAsciiKey have it. */
-  findWords(hash: number, words: Uint32Array, at: number, keySize: number): number {
+  /** Address of the record whose key stands in 32-bit words from `at` on, as records and hashAsciiKey have it; or -1. */
+  find(hash: number, words: Uint32Array, at: number, keySize: number): number {
     const index = this.index
     const mixed = mixHash(hash)
     const position = (mixed >>> 1) >>> index.shift

@@ -24,6 +24,15 @@ test("the history of a key is every durable version of it, and of no other, olde
   expect(later.map(({ lsn }) => lsn)).toEqual(lsns.slice(20))
 })
 
+test("a position inside a frame of many commits is kept to", async () => {
+  const store = await temporaryStore()
+  const table = store.table<number>("t")
+  const receipts = await Promise.all(Array.from({ length: 20 }, (_, n) => table.put("k", n)))
+  expect(store.metrics().flush.batchCommitsMax).toBe(20)
+  const later = await Array.fromAsync(table.history("k", { after: receipts[11]?.lsn ?? 0 }))
+  expect(later.map(({ value }) => value)).toEqual([12, 13, 14, 15, 16, 17, 18, 19])
+})
+
 test("the last of several changes within one commit counts, and keys of the same length are told apart", async () => {
   const store = await temporaryStore()
   const table = store.table<number>("t")

@@ -2,10 +2,26 @@
 // has exactly one entry, and the sums that metrics report are the sums of what is there.
 
 import { expect } from "vitest"
-import { recordSize } from "../../src/format/record.ts"
+import { allocateRecordBuffer, recordSize } from "../../src/format/record.ts"
+import type { RecordBuffer } from "../../src/format/record.ts"
 import { ENTRIES, homeOf, mixHash } from "../../src/table/index-segment.ts"
 import { isFreeSlot, wordOf } from "../../src/table/slabs.ts"
 import type { Table } from "../../src/table/table.ts"
+
+/** The address of the record with this key, or -1. */
+export function findKey(table: Table, hash: number, key: string | Uint8Array): number {
+  const bytes = Buffer.from(key)
+  const { words } = allocated(bytes)
+  return table.find(hash, words, 0, bytes.length)
+}
+
+/** The bytes as the beginning of a record buffer. What stands behind them is no zeros: nothing may depend on it. */
+function allocated(bytes: Uint8Array): RecordBuffer {
+  const buffer = allocateRecordBuffer(bytes.length + 8)
+  buffer.bytes.fill(0xee)
+  buffer.bytes.set(bytes)
+  return buffer
+}
 
 export function checkTable(table: Table): void {
   const addresses = checkIndex(table)

@@ -8,7 +8,7 @@ import { OrderedScan } from "../../src/table/ordered-scan.ts"
 import { chunkOf, wordOf } from "../../src/table/slabs.ts"
 import { Table } from "../../src/table/table.ts"
 import { TableLoader } from "../../src/table/table-loader.ts"
-import { checkTable } from "./check-table.ts"
+import { checkTable, findKey } from "./check-table.ts"
 import { evenHash, holdsValue, RecordBatch } from "./record-batch.ts"
 
 type Hashing = (even: number) => number
@@ -95,9 +95,8 @@ class Checked {
     for (const [text, { lsn, valueSize }] of model) {
       const key = Buffer.from(text)
       const hash = this.#hashing(evenHash(key))
-      const address = table.findBytes(hash, key, 0, key.length)
+      const address = findKey(table, hash, key)
       if (address < 0 || !holdsValue(table, address, valueSize, lsn)) throw new Error(`${text} is not what was put`)
-      if (table.find(hash, text) !== address) throw new Error(`${text} is not found by its text`)
       liveBytes += (16 + key.length + valueSize + 7) & ~7
     }
     expect(table.metrics().liveBytes).toBe(liveBytes)
@@ -106,7 +105,7 @@ class Checked {
     expect(seen).toHaveLength(model.size)
     expect(new Set(seen)).toEqual(new Set(model.keys()))
     const absent = Buffer.from("absent")
-    expect(table.findBytes(this.#hashing(evenHash(absent)), absent, 0, absent.length)).toBe(-1)
+    expect(findKey(table, this.#hashing(evenHash(absent)), absent)).toBe(-1)
   }
 
   #random(below: number): number {

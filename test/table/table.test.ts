@@ -3,7 +3,7 @@ import { allocateRecordBuffer, KIND_DEFINE_TABLE, RECORD_KIND } from "../../src/
 import { InvariantViolation } from "../../src/model/invariant.ts"
 import { LSN_MAX } from "../../src/model/limits.ts"
 import { Table } from "../../src/table/table.ts"
-import { checkTable } from "./check-table.ts"
+import { checkTable, findKey } from "./check-table.ts"
 import { evenHash, holdsValue, RecordBatch } from "./record-batch.ts"
 
 const batch = new RecordBatch()
@@ -36,21 +36,20 @@ function compact(table: Table, countMax = 1000): void {
 }
 
 function find(table: Table, n: number): number {
-  return table.find(evenHash(keyOf(n)), `user:${n}`)
+  return findKey(table, evenHash(keyOf(n)), `user:${n}`)
 }
 
 /** Puts and reads back one record. */
 function put(table: Table, key: Buffer, valueSize: number, lsn: number): number {
   batch.put(evenHash(key), key, valueSize, lsn)
   batch.applyTo(table)
-  return table.findBytes(evenHash(key), key, 0, key.length)
+  return findKey(table, evenHash(key), key)
 }
 
 describe("records", () => {
   test("a table without records finds nothing", () => {
     const table = new Table()
-    expect(table.find(1, "a")).toBe(-1)
-    expect(table.findBytes(1, Buffer.from("a"), 0, 1)).toBe(-1)
+    expect(findKey(table, 1, "a")).toBe(-1)
     expect(table.count).toBe(0)
     checkTable(table)
   })
@@ -76,7 +75,7 @@ describe("records", () => {
     source.bytes.set([1, 2, 3, 4, 9, 0, 0, 0, 3, 0, 1, 1, 77, 0, 0, 0])
     source.bytes.write("abc123456789", 16)
     table.applyAll(source, Uint32Array.of(0), Float64Array.of(0x0102_0304_0506), 0, 1)
-    const address = table.find(0x04030201, "abc")
+    const address = findKey(table, 0x04030201, "abc")
     const start = table.keyStart(address) - 16
     expect(table.bytesAt(address).toString("hex", start, start + 16)).toBe(
       "01020304" + "09000000" + "0300" + "0201" + "06050403",
@@ -113,10 +112,10 @@ describe("records", () => {
     batch.applyTo(table)
     expect(table.count).toBe(keys.length)
     for (const [i, key] of keys.entries()) {
-      const address = table.findBytes(42, key, 0, key.length)
+      const address = findKey(table, 42, key)
       expect(table.valueEnd(address) - table.valueStart(address)).toBe(i)
     }
-    expect(table.find(42, "abcg")).toBe(-1)
+    expect(findKey(table, 42, "abcg")).toBe(-1)
   })
 
   test("overwriting leaves one record, the newest", () => {
@@ -142,11 +141,11 @@ describe("records", () => {
     batch.delete(1, key, 2)
     batch.put(1, key, 20, 3)
     batch.applyTo(table)
-    expect(holdsValue(table, table.find(1, "key"), 20, 3)).toBe(true)
+    expect(holdsValue(table, findKey(table, 1, "key"), 20, 3)).toBe(true)
     batch.put(1, key, 10, 4)
     batch.delete(1, key, 5)
     batch.applyTo(table)
-    expect(table.find(1, "key")).toBe(-1)
+    expect(findKey(table, 1, "key")).toBe(-1)
   })
 
   test("only the records asked for are applied", () => {
@@ -157,7 +156,12 @@ describe("records", () => {
       source.bytes[i * 24 + 16] = 97 + i
     }
     table.applyAll(source, Uint32Array.of(0, 24, 48, 72), new Float64Array(4), 1, 3)
-    expect([0, 1, 2, 3].map((i) => table.find(i, String.fromCharCode(97 + i)) >= 0)).toEqual([false, true, true, false])
+    expect([0, 1, 2, 3].map((i) => findKey(table, i, String.fromCharCode(97 + i)) >= 0)).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ])
   })
 
   test("a record that is neither put nor delete is refused", () => {
@@ -353,12 +357,12 @@ describe("bounds", () => {
     for (let n = 0; n < 2_000; n++) batch.put(hash, keyOf(n), 8, 1)
     batch.applyTo(table)
     checkTable(table)
-    for (let n = 0; n < 2_000; n++) if (table.find(hash, `user:${n}`) < 0) throw new Error(`user:${n} is not found`)
+    for (let n = 0; n < 2_000; n++) if (findKey(table, hash, `user:${n}`) < 0) throw new Error(`user:${n} is not found`)
     for (let n = 0; n < 1_999; n++) batch.delete(hash, keyOf(n), 2)
     batch.applyTo(table)
     compact(table)
     checkTable(table)
-    expect(table.find(hash, "user:1999")).toBeGreaterThanOrEqual(0)
+    expect(findKey(table, hash, "user:1999")).toBeGreaterThanOrEqual(0)
     expect(table.count).toBe(1)
   })
 
