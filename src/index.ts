@@ -1,7 +1,7 @@
 // The public door of orrery-db.
 
 export { open } from "./store/open.ts"
-export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpointer-actor.ts"
+export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpoint-report.ts"
 export type {
   BacklogOptions,
   CheckpointOptions,
@@ -19,6 +19,7 @@ export type { Version } from "./store/history.ts"
 export type { FollowerMetrics, FollowingStore } from "./store/follower.ts"
 export type { PastStore } from "./store/past.ts"
 export type { TableView } from "./store/table-view.ts"
+export type { StoreEvent } from "./store/store-event.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
 export { prometheusText } from "./store/prometheus.ts"
 export type { StandardSchema } from "./store/standard-schema.ts"

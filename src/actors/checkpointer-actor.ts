@@ -17,6 +17,7 @@ import { resultOf, runFoldJob } from "../recovery/fold-job.ts"
 import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { Actor } from "./actor.ts"
+import type { CheckpointMetrics, CheckpointReport } from "./checkpoint-report.ts"
 import type { CheckpointRules, EngineContext } from "./engine-context.ts"
 
 /** How often it looks whether a checkpoint is due. */
@@ -31,44 +32,8 @@ const WORKER_ATTEMPT_COUNT = 3
 /** After a failure: the first pause until the next attempt, doubled up to the longest. */
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
-
 /** A larger state is not waited for any longer: recovery would take too long. */
 const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
-
-/** What one checkpoint did. */
-export interface CheckpointReport {
-  readonly number: number
-  /** The state in it is that behind this commit. */
-  readonly lsn: number
-  readonly records: number
-  readonly sizeBytes: number
-  readonly durationMs: number
-  /** Bytes of segments and older checkpoints that the disk has back. Segments kept for reuse are not among them. */
-  readonly returnedBytes: number
-  /** Where the log begins now. */
-  readonly oldestLsn: number
-}
-
-export interface CheckpointMetrics {
-  /** Checkpoints that are there. */
-  readonly kept: number
-  /** Made since the store was opened. */
-  readonly made: number
-  readonly failures: number
-  /** Worker threads that ended without an answer; their work was done again. */
-  readonly workersLost: number
-  readonly lastLsn: number
-  readonly lastRecords: number
-  readonly lastSizeBytes: number
-  readonly lastDurationMs: number
-  /** When the last one was begun, by the wall clock; 0 for none. */
-  readonly lastMs: number
-  /** Bytes of checkpoints written since the store was opened. */
-  readonly writtenBytes: number
-  readonly returnedBytes: number
-  /** Bytes of the log that recovery would replay. */
-  readonly replayBytes: number
-}
 
 /** The work was given up because the actor is stopped. */
 const STOPPED: Error = new Error("the checkpointer is stopped")
@@ -228,7 +193,7 @@ export class CheckpointerActor extends Actor<never> {
       if (newest === undefined || (made === undefined && returnedBytes === 0)) return undefined
       const durationMs = clock.monotonicMs() - startMs
       if (made !== undefined) this.#lastDurationMs = durationMs
-      return {
+      const report: CheckpointReport = {
         number: newest.number,
         lsn: newest.throughLsn,
         records: newest.records,
@@ -237,9 +202,12 @@ export class CheckpointerActor extends Actor<never> {
         returnedBytes,
         oldestLsn: log.oldestLsn,
       }
+      this.#engine.emit({ kind: "checkpointed", report })
+      return report
     } catch (error) {
       if (error === STOPPED) throw this.#engine.unavailable(this.name)
       this.#failures++
+      this.#engine.emit({ kind: "checkpoint-failed", error, retryMs: this.#retryDelayMs })
       this.#notBeforeMs = clock.monotonicMs() + this.#retryDelayMs
       this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MS_MAX)
       // Whatever is not the disk's fault is a defect, and met as one: the supervisor begins anew.
@@ -299,7 +267,7 @@ export class CheckpointerActor extends Actor<never> {
     const bytes = (last?.sizeBytes ?? 0) + (log?.bytesAfter(last?.throughLsn ?? 0) ?? 0)
     if (startFold !== undefined && bytes >= WORKER_SIZE_MIN) {
       for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
-        const outcome = await this.#tryWorker(startFold(job))
+        const outcome = await this.#tryWorker(startFold(job), job.number)
         if (outcome !== undefined) return resultOf(outcome)
       }
     }
@@ -307,7 +275,7 @@ export class CheckpointerActor extends Actor<never> {
   }
 
   /** What the worker found, or undefined where it was lost. */
-  async #tryWorker(run: FoldRun): Promise<FoldOutcome | undefined> {
+  async #tryWorker(run: FoldRun, checkpoint: number): Promise<FoldOutcome | undefined> {
     this.#worker = run
     try {
       return await run.answer
@@ -315,6 +283,7 @@ export class CheckpointerActor extends Actor<never> {
       if (this.#isStopping) throw STOPPED
       probe("the worker thread of a checkpoint is lost")
       this.#workersLost++
+      this.#engine.emit({ kind: "worker-lost", checkpoint })
       return undefined
     } finally {
       this.#worker = undefined

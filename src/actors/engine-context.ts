@@ -15,6 +15,7 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
+import type { EngineEvent } from "./engine-event.ts"
 
 /** When a checkpoint is made by itself, and what is kept. */
 export interface CheckpointRules {
@@ -50,6 +51,8 @@ export interface EngineSettings {
   /** Begins a checkpoint on another thread. Undefined: they are made on this one. */
   readonly startFold: ((job: FoldJob) => FoldRun) | undefined
   readonly onRecovery: (progress: RecoveryProgress) => void
+  /** Must not throw. */
+  readonly onEvent: (event: EngineEvent) => void
 }
 
 /** What recovery left for the writer. */
@@ -76,6 +79,8 @@ export interface EngineContext {
   /** Whether the store was open before: a failure is then met by the supervisor, not by the caller of open. */
   readonly wasOpen: boolean
 
+  /** Tells of a turn in the store's life. */
+  emit(event: EngineEvent): void
   /** Checkpoints that state can be loaded from, oldest first. */
   readonly checkpoints: readonly CheckpointInfo[]
 

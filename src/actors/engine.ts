@@ -38,6 +38,7 @@ import { ChangePublisherActor } from "./change-publisher-actor.ts"
 import { CheckpointerActor } from "./checkpointer-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
+import type { EngineEvent } from "./engine-event.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
 import { ShardActor } from "./shard-actor.ts"
@@ -203,11 +204,16 @@ export class Engine implements EngineContext {
     return this.#checkpointer
   }
 
+  emit(event: EngineEvent): void {
+    this.settings.onEvent(event)
+  }
+
   noteRecovered(recovered: RecoveredLog, shards: ShardTables[]): void {
     this.recovered = recovered
     this.#recoveredShards = shards
     this.recoveryCount++
     this.trustedLsn = undefined
+    this.emit({ kind: "recovered", report: recovered.report })
   }
 
   connectLog(log: FileLog, commit: GroupCommit): void {
@@ -296,7 +302,9 @@ export class Engine implements EngineContext {
   }
 
   #setStatus(state: StoreState, reason?: OrreryError): void {
+    if (state === this.#status.state && reason === this.#status.reason) return
     this.#status = { state, reason }
+    this.emit({ kind: "status", state, reason })
     this.#onStatus(this.#status)
   }
 
@@ -312,7 +320,9 @@ export class Engine implements EngineContext {
       void this.#tree?.stop()
     }
     if (event.kind !== "restarted") return
-    this.restartCounts.set(event.path, (this.restartCounts.get(event.path) ?? 0) + 1)
+    const restarts = (this.restartCounts.get(event.path) ?? 0) + 1
+    this.restartCounts.set(event.path, restarts)
+    this.emit({ kind: "restarted", actor: event.path, restarts })
   }
 
   /** The whole tree has ended: by the user's close, or because it gave up. */

@@ -32,6 +32,7 @@ export function simulatePlatform(options: SimulatedPlatformOptions): SimulatedPl
     clock: options.clock ?? new SimulatedClock(),
     random: new SimulatedRandom(seed),
     checksum: crc32,
+    diagnostics: { publish: () => undefined },
     identity: `simulation ${seed}`,
     residentBytes: () => RESIDENT_BYTES,
   }

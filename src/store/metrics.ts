@@ -1,6 +1,6 @@
 // The store's numbers. Every one is measured where it happens; a number that nothing can change has no place here.
 
-import type { CheckpointMetrics } from "../actors/checkpointer-actor.ts"
+import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
 import type { Reader } from "./reader.ts"
 import type { Writer } from "./writer.ts"

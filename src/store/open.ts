@@ -16,6 +16,7 @@ import { openPast, readDirectory } from "./past.ts"
 import type { PastStore } from "./past.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
+import { EventHub } from "./store-event.ts"
 import { Store } from "./store.ts"
 
 /** The module that makes checkpoints on another thread: beside this one when bundled, at its door in the source. */
@@ -79,8 +80,9 @@ export async function open(
   // With Effect and all that is built on it: loaded for the first store, and not with the package.
   const { Engine } = await import("../actors/engine.ts")
   const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
+  const events = new EventHub(path, platform.clock, platform.diagnostics)
   let isOpening = true
-  const engine = engineFor(Engine, platform, owned, settings, (progress) => {
+  const engine = engineFor(Engine, platform, owned, settings, events, (progress) => {
     // A later recovery, after the log has failed, is nobody's to give up.
     if (!isOpening) return
     settings.signal?.throwIfAborted()
@@ -95,7 +97,9 @@ export async function open(
     await owned.lock.release().catch(() => undefined)
     throw typedError("open", path, error)
   }
-  return new Store(path, engine, owned.lock, settings.durability)
+  const store = new Store(path, engine, owned.lock, settings.durability, events)
+  events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
+  return store
 }
 
 async function follow(path: string, options: FollowOptions): Promise<FollowingStore> {
@@ -119,6 +123,7 @@ function engineFor(
   platform: Platform,
   owned: OwnedDirectory,
   settings: Settings,
+  events: EventHub,
   onRecovery: (progress: RecoveryProgress) => void,
 ): Engine {
   const { log } = owned
@@ -140,6 +145,7 @@ function engineFor(
       // The other thread sees the machine's own files, not a simulation's.
       startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
       onRecovery,
+      onEvent: (event) => events.emit(event),
     },
     SUBSCRIPTION_COUNT_MAX,
   )

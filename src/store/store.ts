@@ -1,7 +1,7 @@
 // The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it.
 
 import type { Engine } from "../actors/engine.ts"
-import type { CheckpointReport } from "../actors/checkpointer-actor.ts"
+import type { CheckpointReport } from "../actors/checkpoint-report.ts"
 import type { StoreStatus } from "../actors/store-status.ts"
 import type { ChildSnapshot } from "../actors/supervision-tree.ts"
 import type { Durability } from "../model/durability.ts"
@@ -11,6 +11,8 @@ import type { DirectoryLock } from "../platform/file-system.ts"
 import { typedError } from "../platform/system-error.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
+import { observeEvents } from "../streams/event-observable.ts"
+import type { EventStream } from "../streams/event-observable.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import { backUp } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
@@ -21,6 +23,7 @@ import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./options.ts"
 import { Reader } from "./reader.ts"
+import type { EventHub, StoreEvent } from "./store-event.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext, TableChangesOptions, TableOptions, WriteOptions } from "./table-handle.ts"
 import { Writer } from "./writer.ts"
@@ -36,17 +39,19 @@ export class Store {
   readonly #engine: Engine
   readonly #lock: DirectoryLock
   readonly #durability: Durability
+  readonly #events: EventHub
   readonly #writer: Writer
   readonly #reader: Reader
   readonly #context: TableContext
   #closing: Promise<void> | undefined
 
   /** Made by `open`. */
-  constructor(path: string, engine: Engine, lock: DirectoryLock, durability: Durability) {
+  constructor(path: string, engine: Engine, lock: DirectoryLock, durability: Durability, events: EventHub) {
     this.path = path
     this.#engine = engine
     this.#lock = lock
     this.#durability = durability
+    this.#events = events
     this.#writer = new Writer(engine)
     this.#reader = new Reader(engine)
     this.#context = {
@@ -184,11 +189,22 @@ export class Store {
     await this.checkpoint(options.signal === undefined ? {} : { signal: options.signal })
     const { checkpoints, clock, manifest, settings } = this.#engine
     const checkpoint = checkpoints.at(-1)
-    return backUp(
+    const report = await backUp(
       { directory: settings.directory, manifest, checkpoint, segmentBytes: settings.segmentBytes, clock },
       path,
       options,
     )
+    this.#events.emit({ kind: "backed-up", report })
+    return report
+  }
+
+  /**
+   * The turns in the store's life as they happen: what it can do, recoveries, restarted actors, checkpoints, backups. An
+   * RxJS Observable that completes when the store is closed. Each is also published to the diagnostics channel of its
+   * kind, "orrery:checkpointed" for example, as `{ path, event }`; those of opening only there.
+   */
+  events(): EventStream<StoreEvent> {
+    return observeEvents(this.#events)
   }
 
   metrics(): StoreMetrics {
@@ -244,6 +260,9 @@ export class Store {
     } catch (error) {
       await this.#lock.release().catch(() => undefined)
       throw typedError("close", this.path, error)
+    } finally {
+      this.#events.emit({ kind: "closed", reason: this.#engine.status.reason })
+      this.#events.end()
     }
   }
 

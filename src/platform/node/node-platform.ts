@@ -6,6 +6,7 @@ import { crc32 } from "node:zlib"
 import type { Platform } from "../platform.ts"
 import type { Random } from "../random.ts"
 import { nodeClock } from "./node-clock.ts"
+import { nodeDiagnostics } from "./node-diagnostics.ts"
 import { nodeFileSystem } from "./node-file-system.ts"
 
 const nodeRandom: Random = {
@@ -19,6 +20,7 @@ export const nodePlatform: Platform = {
   clock: nodeClock,
   random: nodeRandom,
   checksum: crc32,
+  diagnostics: nodeDiagnostics,
   identity: `pid ${process.pid} on ${hostname()}`,
   residentBytes(): number {
     return process.memoryUsage.rss()

@@ -1,0 +1,61 @@
+// The turns in a store's life, for those who watch over it: told to `store.events()`, to the diagnostics channels of the
+// process and to the audit log, by one hub. Listeners must not throw.
+
+import type { EngineEvent } from "../actors/engine-event.ts"
+import type { OrreryError } from "../model/errors.ts"
+import type { Clock } from "../platform/clock.ts"
+import type { Diagnostics } from "../platform/diagnostics.ts"
+import type { RecoveryReport } from "../recovery/report.ts"
+import type { EventSource } from "../streams/event-observable.ts"
+import type { BackupReport } from "./backup.ts"
+
+type Occurrence =
+  | EngineEvent
+  /** The store is open. `owner`: the process. */
+  | { readonly kind: "opened"; readonly owner: string; readonly recovery: RecoveryReport }
+  /** A backup of the store is whole. */
+  | { readonly kind: "backed-up"; readonly report: BackupReport }
+  /** Nobody owns the directory any more. `reason`: why the store gave up; undefined where its user closed it. */
+  | { readonly kind: "closed"; readonly reason: OrreryError | undefined }
+
+/** One turn in a store's life; `timeMs` by the wall clock. */
+export type StoreEvent = Occurrence & { readonly timeMs: number }
+
+/** Names of the diagnostics channels: "orrery:opened", "orrery:checkpointed", … */
+const CHANNEL_PREFIX = "orrery:"
+
+/** Tells every listener of every event, in the order in which things happened. */
+export class EventHub implements EventSource<StoreEvent> {
+  readonly #path: string
+  readonly #clock: Clock
+  readonly #diagnostics: Diagnostics
+  readonly #listeners: Set<(event: StoreEvent) => void> = new Set()
+  readonly #end: PromiseWithResolvers<void> = Promise.withResolvers()
+
+  constructor(path: string, clock: Clock, diagnostics: Diagnostics) {
+    this.#path = path
+    this.#clock = clock
+    this.#diagnostics = diagnostics
+  }
+
+  get ended(): Promise<void> {
+    return this.#end.promise
+  }
+
+  listen(listener: (event: StoreEvent) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  emit(occurrence: Occurrence): void {
+    const event: StoreEvent = { ...occurrence, timeMs: this.#clock.wallMs() }
+    for (const listener of this.#listeners) listener(event)
+    this.#diagnostics.publish(`${CHANNEL_PREFIX}${event.kind}`, { path: this.#path, event })
+  }
+
+  /** No more will come. */
+  end(): void {
+    this.#end.resolve()
+    this.#listeners.clear()
+  }
+}

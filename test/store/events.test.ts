@@ -1,0 +1,79 @@
+// The turns in a store's life, as the store and the process tell them.
+
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import { join } from "node:path"
+import { config } from "rxjs"
+import { expect, onTestFinished, test } from "vitest"
+import { open } from "../../src/index.ts"
+import type { StoreEvent } from "../../src/index.ts"
+import { temporaryDirectory, temporaryStore } from "./temporary-store.ts"
+
+/** What arrives on a diagnostics channel until the test ends. */
+function heardOn(channel: string): { readonly path: string; readonly event: StoreEvent }[] {
+  const heard: { readonly path: string; readonly event: StoreEvent }[] = []
+  const listener = (message: unknown): void => void heard.push(message as (typeof heard)[number])
+  subscribe(channel, listener)
+  onTestFinished(() => void unsubscribe(channel, listener))
+  return heard
+}
+
+test("a store tells of a checkpoint, a backup and its end, and then completes", async () => {
+  const store = await temporaryStore()
+  const events: StoreEvent[] = []
+  let isComplete = false
+  store.events().subscribe({ next: (event) => void events.push(event), complete: () => void (isComplete = true) })
+  await store.table("users").put("ada", 1)
+  const made = await store.checkpoint()
+  const backup = await store.backup(join(await temporaryDirectory(), "backup"))
+  await store.close()
+  await Promise.resolve()
+  expect(isComplete).toBe(true)
+  expect(events.map(({ kind }) => kind)).toEqual(["checkpointed", "backed-up", "status", "status", "closed"])
+  expect(events[0]).toMatchObject({ report: made })
+  expect(events[1]).toMatchObject({ report: backup })
+  expect(events.slice(2)).toMatchObject([{ state: "closing" }, { state: "closed" }, { reason: undefined }])
+  expect(events.every(({ timeMs }) => Math.abs(timeMs - Date.now()) < 60_000)).toBe(true)
+})
+
+test("a restarted actor is told with how often it was", async () => {
+  const store = await temporaryStore()
+  const events: StoreEvent[] = []
+  store.events().subscribe((event) => void events.push(event))
+  for (const restarts of [1, 2]) {
+    await store.killActor("store/shards/shard-3", new Error("killed by the test"))
+    await store.ready()
+    await expect.poll(() => events.at(-1)).toMatchObject({ kind: "restarted", actor: "store/shards/shard-3", restarts })
+  }
+})
+
+test("the process's diagnostics channels tell of opening, with the path of the store", async () => {
+  const opened = heardOn("orrery:opened")
+  const recovered = heardOn("orrery:recovered")
+  const closed = heardOn("orrery:closed")
+  const path = join(await temporaryDirectory(), "store")
+  await using store = await open(path)
+  expect(opened).toMatchObject([{ path, event: { kind: "opened", recovery: store.recovery } }])
+  expect(recovered).toMatchObject([{ path, event: { report: { foundStore: false } } }])
+  expect(closed).toEqual([])
+  await store.close()
+  expect(closed).toMatchObject([{ path, event: { kind: "closed" } }])
+})
+
+test("a subscriber that throws harms neither the store nor other subscribers", async () => {
+  const store = await temporaryStore()
+  const thrown: unknown[] = []
+  config.onUnhandledError = (error: unknown): void => void thrown.push(error)
+  onTestFinished(() => void (config.onUnhandledError = null))
+  const events: StoreEvent[] = []
+  const failure = new Error("thrown by a subscriber")
+  const broken = store.events().subscribe(() => {
+    throw failure
+  })
+  store.events().subscribe((event) => void events.push(event))
+  await store.table("users").put("ada", 1)
+  await store.checkpoint()
+  broken.unsubscribe()
+  await expect.poll(() => thrown).toEqual([failure])
+  expect(events.map(({ kind }) => kind)).toEqual(["checkpointed"])
+  expect(store.status.state).toBe("open")
+})
