@@ -43,6 +43,12 @@ export const layers: readonly Layer[] = [
   { folder: "store", rank: 5, mayImport: [...engine, "actors", "platform/node"], packages: ["effect/"] },
   { folder: "simulation", rank: 6, mayImport: [...engine, "actors", "platform/node", "store"], packages: [] },
   {
+    folder: "testing",
+    rank: 7,
+    mayImport: ["model", "platform", "platform/node", "simulation"],
+    packages: ["node:", "fast-check"],
+  },
+  {
     folder: "cli",
     rank: 6,
     mayImport: [...engine, "actors", "platform/node", "store"],
@@ -50,8 +56,8 @@ export const layers: readonly Layer[] = [
   },
   {
     folder: "",
-    rank: 7,
-    mayImport: [...engine, "actors", "platform/node", "store", "simulation", "cli"],
+    rank: 8,
+    mayImport: [...engine, "actors", "platform/node", "store", "simulation", "testing", "cli"],
     packages: [],
   },
 ]

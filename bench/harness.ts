@@ -15,9 +15,11 @@ export interface Row {
   readonly name: string
   readonly title: string
   /** How long it should take on a quiet machine. */
-  readonly estimateSeconds: (isQuick: boolean) => number
+  readonly estimateSeconds: (isQuick: boolean, minutes: number) => number
   /** False: runs in full only, and in a quick run only when it is named. */
   readonly hasQuickSize: boolean
+  /** Runs only when it is named. */
+  readonly isOnlyByName?: boolean
   readonly run: (context: Context) => Promise<Report>
 }
 
@@ -25,6 +27,8 @@ export interface Context {
   readonly isQuick: boolean
   /** Where the stores' directories are made. */
   readonly directory: string
+  /** How long a long run is to be. */
+  readonly minutes: number
   /** How often each variant runs: what the user asked for, or the fallback. */
   readonly rounds: (fallback: number) => number
   readonly progress: (message: string) => void

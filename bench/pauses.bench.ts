@@ -11,7 +11,7 @@ import { figure, formatMegabytes, formatMs, formatRate } from "./report.ts"
 import type { Figure, Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
-import { runStandalone } from "./standalone.ts"
+import { outputOf } from "./standalone.ts"
 import { spread } from "./statistics.ts"
 import { fill, keyOf, Latencies, recordOf, runCallers, SEED, shuffled } from "./workload.ts"
 
@@ -135,7 +135,7 @@ async function run(context: Context): Promise<Report> {
     ({ numbers }) => `GC ${formatMs(numbers["gcMaxMs"] ?? 0)}, loop ${formatMs(numbers["loopMaxMs"] ?? 0)}`,
   )
   const [orrery, , steady, checkpointed] = all
-  const table = await runStandalone(context, "table", context.isQuick ? ["0.2"] : ["1", "5"])
+  const table = await outputOf(context, "table", context.isQuick ? ["0.2"] : ["1", "5"])
   return {
     title: "Pauses",
     setting: `${count.toLocaleString("en")} records of W1 written into an empty store; and puts at a steady 100,000 a second over ${paced.toLocaleString("en")} records; ${rounds} rounds.`,

@@ -28,6 +28,8 @@ export interface Report {
   readonly notes: readonly string[]
   /** Output of a benchmark that stands for itself. */
   readonly output?: string
+  /** Whether the whole run ends with 1 because of it. */
+  readonly isFailed?: boolean
 }
 
 export interface Target {

@@ -7,11 +7,15 @@
 //   npm run bench -- --write             also to docs/benchmarks.md
 //   npm run bench -- --rounds 7          other than the usual number of rounds
 //   npm run bench -- --directory /mnt    where the stores are made; default: the system's folder for temporary files
+//   npm run bench -- soak --minutes 60   a long run under load (default: 10 minutes); ends with 1 where memory is not flat
+//                                        or the directory not bounded. Only by its name, never with the others.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { row as amplification } from "./amplification.bench.ts"
+import { row as compaction } from "./compaction.bench.ts"
 import { row as feed } from "./feed.bench.ts"
 import { row as gets } from "./gets.bench.ts"
 import type { Context, Row } from "./harness.ts"
@@ -25,6 +29,8 @@ import { row as puts } from "./puts.bench.ts"
 import { row as recovery } from "./recovery.bench.ts"
 import { asMarkdown, asText, figure, summaryOf } from "./report.ts"
 import type { Figure, Report } from "./report.ts"
+import { row as shrink } from "./shrink.bench.ts"
+import { soakRow } from "./soak-row.ts"
 import { hasStandalone, standaloneRow } from "./standalone.ts"
 
 const root = join(import.meta.dirname, "..")
@@ -36,11 +42,15 @@ const rows: readonly Row[] = [
   memory,
   pauses,
   recovery,
+  compaction,
+  shrink,
+  amplification,
   importing,
   feed,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
     : []),
+  soakRow,
 ]
 
 function feedFigures(output: string): readonly Figure[] {
@@ -55,6 +65,7 @@ interface Command {
   readonly isWritten: boolean
   readonly rounds: number | undefined
   readonly directory: string
+  readonly minutes: number
 }
 
 function commandFrom(commandArguments: readonly string[]): Command {
@@ -65,6 +76,7 @@ function commandFrom(commandArguments: readonly string[]): Command {
       quick: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
       rounds: { type: "string" },
+      minutes: { type: "string", default: "10" },
       directory: { type: "string", default: tmpdir() },
     },
   })
@@ -76,19 +88,24 @@ function commandFrom(commandArguments: readonly string[]): Command {
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1)) {
     throw new TypeError(`--rounds takes a whole number from 1, not ${values.rounds ?? ""}`)
   }
+  const minutes = Number(values.minutes)
+  if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0, not ${values.minutes}`)
   return {
     selected: rows.filter((row) =>
-      positionals.length === 0 ? row.hasQuickSize || !values.quick : positionals.includes(row.name),
+      positionals.length === 0
+        ? row.isOnlyByName !== true && (row.hasQuickSize || !values.quick)
+        : positionals.includes(row.name),
     ),
     isQuick: values.quick,
     isWritten: values.write,
     rounds,
     directory: values.directory,
+    minutes,
   }
 }
 
-function sayPlan({ selected, isQuick }: Command): void {
-  const seconds = selected.map((row) => row.estimateSeconds(isQuick))
+function sayPlan({ selected, isQuick, minutes }: Command): void {
+  const seconds = selected.map((row) => row.estimateSeconds(isQuick, minutes))
   const total = seconds.reduce((sum, value) => sum + value, 0)
   say(`plan${isQuick ? ", quick" : ""}: about ${(total / 60).toFixed(1)} minutes on a quiet machine`)
   for (const [index, row] of selected.entries()) {
@@ -102,6 +119,7 @@ async function measureAll(command: Command, directory: string): Promise<Report[]
   const context: Context = {
     isQuick: command.isQuick,
     directory,
+    minutes: command.minutes,
     rounds: (fallback) => command.rounds ?? fallback,
     progress: (message) => say(`${((performance.now() - startMs) / 1000).toFixed(0).padStart(5)} s  ${message}`),
   }
@@ -145,8 +163,9 @@ async function main(): Promise<void> {
   for (const line of head) console.log(line)
   const reports = await measureAll(command, directory)
   const all = [summaryOf(reports), ...reports]
-  console.log(asText(all[0] as Report))
+  if (reports.some(({ figures }) => figures.length > 0)) console.log(asText(all[0] as Report))
   if (command.isWritten) write(head, all)
+  if (reports.some(({ isFailed }) => isFailed === true)) process.exitCode = 1
   release()
 }
 

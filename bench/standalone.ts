@@ -20,7 +20,7 @@ export function standaloneRow(
     estimateSeconds: () => seconds,
     hasQuickSize: false,
     async run(context) {
-      const output = await runStandalone(context, name, [])
+      const output = await outputOf(context, name, [])
       const setting = `\`node bench/${name}.bench.ts\``
       return { title, setting, tables: [], figures: figuresOf(output), notes: [], output }
     },
@@ -32,9 +32,20 @@ export function hasStandalone(name: string): boolean {
 }
 
 /** What it prints; how it failed where it did. */
-export function runStandalone(context: Context, name: string, commandArguments: readonly string[]): Promise<string> {
-  if (!hasStandalone(name)) return Promise.resolve(`not available: there is no ${name}.bench.ts`)
+export async function outputOf(context: Context, name: string, commandArguments: readonly string[]): Promise<string> {
+  if (!hasStandalone(name)) return `not available: there is no ${name}.bench.ts`
   context.progress(`${name}.bench.ts ${commandArguments.join(" ")}`)
+  return (await runStandalone(name, commandArguments)).text
+}
+
+export interface StandaloneOutput {
+  readonly text: string
+  /** Whether it ended with anything but 0. */
+  readonly isFailed: boolean
+}
+
+/** Runs it to its end, however long that takes. */
+export function runStandalone(name: string, commandArguments: readonly string[]): Promise<StandaloneOutput> {
   const nodeArguments = ["--expose-gc", "--disable-warning=ExperimentalWarning", fileOf(name), ...commandArguments]
   const child = spawn(process.execPath, nodeArguments, { stdio: ["ignore", "pipe", process.stderr] })
   const kill = (): void => void child.kill("SIGKILL")
@@ -42,10 +53,11 @@ export function runStandalone(context: Context, name: string, commandArguments: 
   let text = ""
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()))
   return new Promise((resolve) => {
-    child.on("error", (error) => resolve(`failed: ${error.message}`))
+    child.on("error", (error) => resolve({ text: `failed: ${error.message}`, isFailed: true }))
     child.on("close", (code, signal) => {
       process.off("exit", kill)
-      resolve(code === 0 ? text : `${text}\nfailed: the process ended with ${String(signal ?? code)}`)
+      if (code === 0) resolve({ text, isFailed: false })
+      else resolve({ text: `${text}\nfailed: the process ended with ${String(signal ?? code)}`, isFailed: true })
     })
   })
 }

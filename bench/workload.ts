@@ -65,6 +65,44 @@ export function shuffled(count: number, seed: number, first: number = 0): Uint32
   return order
 }
 
+/** Numbers below `bound`, all as likely. */
+export function uniform(count: number, bound: number, seed: number): Uint32Array {
+  const fraction = fractions(seed)
+  return Uint32Array.from({ length: count }, () => Math.floor(fraction() * bound))
+}
+
+/**
+ * Numbers below `bound` of which few come again and again: the r-th as often as 1 / r^0.99 (Gray et al., 'Quickly
+ * generating billion-record synthetic databases', 1994). Which ones these are is spread over the range, as in YCSB.
+ */
+export function zipfian(count: number, bound: number, seed: number): Uint32Array {
+  const exponent = 0.99
+  let total = 0
+  for (let rank = 1; rank <= bound; rank++) total += rank ** -exponent
+  const firstTwo = 1 + 0.5 ** exponent
+  const alpha = 1 / (1 - exponent)
+  const eta = (1 - (2 / bound) ** (1 - exponent)) / (1 - firstTwo / total)
+  const fraction = fractions(seed)
+  const place = shuffled(bound, seed)
+  return Uint32Array.from({ length: count }, () => {
+    const u = fraction()
+    const scaled = u * total
+    const rank = scaled < 1 ? 0 : scaled < firstTwo ? 1 : Math.floor(bound * (eta * u - eta + 1) ** alpha)
+    return place[Math.min(rank, bound - 1)] as number
+  })
+}
+
+/** Numbers from 0 to below 1 (mulberry32). */
+export function fractions(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
 /** Operations before those that count, with which the compiler learns its code. Slow ways have few, and warm up with few. */
 export function warmCountFor(count: number): number {
   return Math.min(count, Math.max(count / 20, 30_000))

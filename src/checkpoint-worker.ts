@@ -7,4 +7,9 @@ import type { FoldJob } from "./recovery/fold-job.ts"
 
 const { fileSystem, checksum } = nodePlatform
 
-await serveWorker((job: FoldJob) => foldOutcome(job, fileSystem, checksum, () => undefined))
+await serveWorker((job: FoldJob, alive) =>
+  foldOutcome(job, fileSystem, checksum, () => {
+    alive()
+    return undefined
+  }),
+)

@@ -1,8 +1,10 @@
 // The public door of orrery-db.
 
 export { open } from "./store/open.ts"
+export type { Alert, AlertRule, AlertSeverity, AlertThresholds } from "./actors/alert-rules.ts"
 export type { CheckpointMetrics, CheckpointReport } from "./actors/checkpoint-report.ts"
 export type {
+  AlertOptions,
   BacklogOptions,
   CheckpointOptions,
   FlushOptions,
@@ -14,6 +16,11 @@ export type {
 export type { ChangesOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
+export { backupStore } from "./store/backup-store.ts"
+export type { BackupStoreOptions } from "./store/backup-store.ts"
+export { restoreStore } from "./store/restore.ts"
+export type { RestoreOptions, RestoreReport } from "./store/restore.ts"
+export type { CheckpointPlan } from "./actors/checkpoint-plan.ts"
 export type { Batch } from "./store/batch.ts"
 export type { Version } from "./store/history.ts"
 export type { FollowerMetrics, FollowingStore } from "./store/follower.ts"

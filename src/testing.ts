@@ -3,6 +3,7 @@
 export { crashState, crashStates } from "./simulation/crash-states.ts"
 export type { CrashState, CrashStatesOptions } from "./simulation/crash-states.ts"
 export { SimulatedClock } from "./simulation/simulated-clock.ts"
+export { SimulatedEventLoop } from "./simulation/simulated-event-loop.ts"
 export { SimulatedDisk } from "./simulation/simulated-disk.ts"
 export type { CrashKind, SimulatedDiskOptions } from "./simulation/simulated-disk.ts"
 export { simulatePlatform } from "./simulation/simulated-platform.ts"

@@ -31,6 +31,11 @@ export interface CheckpointMetrics {
   /** Bytes of checkpoints written since the store was opened. */
   readonly writtenBytes: number
   readonly returnedBytes: number
-  /** Bytes of the log that recovery would replay. */
+  /** Milliseconds since the last one was begun; since the store was made where there is none. */
+  readonly ageMs: number
+  /** Bytes of the log that recovery would replay, and the commits in them; good to a few hundred KiB. */
   readonly replayBytes: number
+  readonly replayCommits: number
+  /** Part of the last checkpoint and the log behind it that a new checkpoint would do without; 0 while not known. */
+  readonly redundancy: number
 }

@@ -5,20 +5,26 @@
 // Order, so that a crash between any two steps leaves a store that opens: the new checkpoint is whole, durable and read
 // back; then the manifest says where the log begins from now on; then segments go; then older checkpoints.
 
-import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
+import { listCheckpoints, removeCheckpoint, requireRoom } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { headOf } from "../checkpoint/checkpoint-reader.ts"
+import { CheckpointSize } from "../checkpoint/checkpoint-size.ts"
+import { DELTA_SIZE_MAX } from "../checkpoint/fold-checkpoint.ts"
 import { checkpointFile } from "../format/file-names.ts"
 import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
-import { resultOf, runFoldJob } from "../recovery/fold-job.ts"
+import { isOutcomeTrue, resultOf, runFoldJob } from "../recovery/fold-job.ts"
 import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { Actor } from "./actor.ts"
+import { oldestNeeded, planCheckpoint } from "./checkpoint-plan.ts"
+import type { CheckpointPlan } from "./checkpoint-plan.ts"
 import type { CheckpointMetrics, CheckpointReport } from "./checkpoint-report.ts"
-import type { CheckpointRules, EngineContext } from "./engine-context.ts"
+import { dueBytes, isByHand, redundancyOf } from "./checkpoint-rules.ts"
+import type { CheckpointRules } from "./checkpoint-rules.ts"
+import type { EngineContext } from "./engine-context.ts"
 
 /** How often it looks whether a checkpoint is due. */
 const LOOK_MS = 250
@@ -32,15 +38,13 @@ const WORKER_ATTEMPT_COUNT = 3
 /** After a failure: the first pause until the next attempt, doubled up to the longest. */
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
-/** A larger state is not waited for any longer: recovery would take too long. */
-const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
-
 /** The work was given up because the actor is stopped. */
 const STOPPED: Error = new Error("the checkpointer is stopped")
 
 export class CheckpointerActor extends Actor<never> {
   readonly #engine: EngineContext
   readonly #rules: CheckpointRules
+  readonly #size: CheckpointSize
   /** Checkpoints that are there and have a good head, oldest first. */
   #kept: readonly CheckpointInfo[] = []
   /** The recovery that they were found behind. */
@@ -48,6 +52,8 @@ export class CheckpointerActor extends Actor<never> {
   #nextNumber = 1
   #timer: Timer | undefined
   #running: Promise<CheckpointReport | undefined> | undefined
+  /** The last commit that the one that runs takes. */
+  #takesThroughLsn = 0
   /** The worker thread that is at work. */
   #worker: FoldRun | undefined
   #workersLost = 0
@@ -58,6 +64,7 @@ export class CheckpointerActor extends Actor<never> {
   #notBeforeMs = 0
   #made = 0
   #failures = 0
+  #failuresInARow = 0
   #lastDurationMs = 0
   #writtenBytes = 0
   #returnedBytes = 0
@@ -66,6 +73,7 @@ export class CheckpointerActor extends Actor<never> {
     super({ name: "checkpointer" })
     this.#engine = engine
     this.#rules = rules
+    this.#size = new CheckpointSize(engine.catalogue)
   }
 
   /** The checkpoints that state can be loaded from, oldest first. */
@@ -84,13 +92,64 @@ export class CheckpointerActor extends Actor<never> {
     return this.#run()
   }
 
+  /** What `checkpoint` would do now, if nothing is written before. Fails as it does. */
+  async plan(): Promise<CheckpointPlan | undefined> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined)
+    const { clock, log, settings } = this.#engine
+    if (log === undefined || this.#isStopping) throw this.#engine.unavailable(this.name)
+    const given = { directory: settings.directory, segmentBytes: settings.segmentBytes, log, rules: this.#rules }
+    const pace = (): Promise<void> | undefined => this.#pace()
+    return planCheckpoint({ ...given, kept: this.#kept, number: this.#nextNumber, nowMs: clock.wallMs(), pace }).catch(
+      (error: unknown) => Promise.reject(error === STOPPED ? this.#engine.unavailable(this.name) : error),
+    )
+  }
+
   /** Before the store is closed. Fails as `checkpoint` does. */
   async checkpointOnClose(): Promise<void> {
     if (this.#rules.onClose) await this.checkpoint()
   }
 
-  metrics(): CheckpointMetrics {
+  /** Begins one if it is due. */
+  look(): void {
+    if (this.#running === undefined && this.#isDue()) this.#run().catch(() => undefined)
+  }
+
+  /** Begins one now, also where one that failed waits for its next turn; but none where its user makes them by hand. */
+  urge(): void {
+    if (this.#running === undefined && !isByHand(this.#rules)) this.#run().catch(() => undefined)
+  }
+
+  /** Part of what recovery would read that a checkpoint made now would do without. Undefined: a part is down. */
+  redundancy(): number | undefined {
+    const shards = this.#engine.shards.flatMap(({ tables }) => (tables === undefined ? [] : [tables]))
+    const { log } = this.#engine
+    if (log === undefined || shards.length < this.#engine.shards.length) return undefined
     const last = this.#kept.at(-1)
+    return redundancyOf(this.#size.of(shards), last?.sizeBytes ?? 0, log.bytesAfter(last?.throughLsn ?? 0))
+  }
+
+  /**
+   * Bytes of log beyond what the rules let gather; all where they are made by hand. What the one that runs takes is seen
+   * to already. Undefined while there is no log.
+   */
+  overdueBytes(): number | undefined {
+    const { log } = this.#engine
+    if (log === undefined) return undefined
+    const last = this.#kept.at(-1)
+    const through = Math.max(last?.throughLsn ?? 0, this.#running === undefined ? 0 : this.#takesThroughLsn)
+    const bytes = log.bytesAfter(through)
+    if (isByHand(this.#rules)) return bytes
+    return Math.max(0, bytes - dueBytes(this.#rules, last?.sizeBytes ?? 0, bytes, () => this.redundancy()))
+  }
+
+  get failuresInARow(): number {
+    return this.#failuresInARow
+  }
+
+  metrics(): CheckpointMetrics {
+    const { clock, log, manifest } = this.#engine
+    const last = this.#kept.at(-1)
+    const throughLsn = last?.throughLsn ?? 0
     return {
       kept: this.#kept.length,
       made: this.#made,
@@ -103,7 +162,10 @@ export class CheckpointerActor extends Actor<never> {
       lastMs: last?.createdMs ?? 0,
       writtenBytes: this.#writtenBytes,
       returnedBytes: this.#returnedBytes,
-      replayBytes: this.#engine.log?.bytesAfter(last?.throughLsn ?? 0) ?? 0,
+      ageMs: Math.max(0, clock.wallMs() - (last?.createdMs ?? manifest.createdMs)),
+      replayBytes: log?.bytesAfter(throughLsn) ?? 0,
+      replayCommits: Math.max(0, (log?.durableLsn ?? 0) - throughLsn),
+      redundancy: this.redundancy() ?? 0,
     }
   }
 
@@ -150,7 +212,7 @@ export class CheckpointerActor extends Actor<never> {
 
   #lookLater(): void {
     this.#timer = this.#engine.clock.after(LOOK_MS, () => {
-      if (this.#running === undefined && this.#isDue()) this.#run().catch(() => undefined)
+      this.look()
       this.#lookLater()
     })
   }
@@ -161,12 +223,11 @@ export class CheckpointerActor extends Actor<never> {
     const last = this.#kept.at(-1)
     const throughLsn = last?.throughLsn ?? 0
     if (log.durableLsn <= throughLsn) return false
-    const { logBytes, commits, intervalMs } = this.#rules
+    const { commits, intervalMs } = this.#rules
     if (intervalMs > 0 && clock.monotonicMs() - this.#lastMs >= intervalMs) return true
     if (log.durableLsn - throughLsn >= commits) return true
-    // Not before the log is as long as the state: so checkpoints write no more than the log does.
-    const atLeast = Math.max(logBytes, Math.min(last?.sizeBytes ?? 0, LOG_BYTES_AWAITED_MAX))
-    return log.bytesAfter(throughLsn) >= atLeast
+    const bytes = log.bytesAfter(throughLsn)
+    return bytes >= dueBytes(this.#rules, last?.sizeBytes ?? 0, bytes, () => this.redundancy())
   }
 
   #run(): Promise<CheckpointReport | undefined> {
@@ -186,6 +247,7 @@ export class CheckpointerActor extends Actor<never> {
       const made = await this.#fold(log)
       this.#lastMs = startMs
       this.#retryDelayMs = RETRY_MS_FIRST
+      this.#failuresInARow = 0
       // Also without a new one: the rules may be other ones than those of the owner before.
       const returnedBytes = await this.#letGo(log)
       this.#returnedBytes += returnedBytes
@@ -207,6 +269,7 @@ export class CheckpointerActor extends Actor<never> {
     } catch (error) {
       if (error === STOPPED) throw this.#engine.unavailable(this.name)
       this.#failures++
+      this.#failuresInARow++
       this.#engine.emit({ kind: "checkpoint-failed", error, retryMs: this.#retryDelayMs })
       this.#notBeforeMs = clock.monotonicMs() + this.#retryDelayMs
       this.#retryDelayMs = Math.min(this.#retryDelayMs * 2, RETRY_MS_MAX)
@@ -219,6 +282,7 @@ export class CheckpointerActor extends Actor<never> {
   /** One or more folds, because one takes a bounded part of the log. Returns the last. */
   async #fold(log: FileLog): Promise<CheckpointInfo | undefined> {
     const through = log.durableLsn
+    this.#takesThroughLsn = through
     let made: CheckpointInfo | undefined
     while ((this.#kept.at(-1)?.throughLsn ?? 0) < through) {
       const next = await this.#foldOnce(log, through)
@@ -264,10 +328,17 @@ export class CheckpointerActor extends Actor<never> {
     const { log, settings } = this.#engine
     const { startFold, directory } = settings
     const last = this.#kept.at(-1)
-    const bytes = (last?.sizeBytes ?? 0) + (log?.bytesAfter(last?.throughLsn ?? 0) ?? 0)
+    const logBytes = log?.bytesAfter(last?.throughLsn ?? 0) ?? 0
+    await requireRoom(
+      directory,
+      job.number,
+      (last?.sizeBytes ?? 0) + Math.min(logBytes, DELTA_SIZE_MAX),
+      settings.segmentBytes,
+    )
+    const bytes = (last?.sizeBytes ?? 0) + logBytes
     if (startFold !== undefined && bytes >= WORKER_SIZE_MIN) {
       for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
-        const outcome = await this.#tryWorker(startFold(job), job.number)
+        const outcome = await this.#tryWorker(startFold(job), job)
         if (outcome !== undefined) return resultOf(outcome)
       }
     }
@@ -275,44 +346,32 @@ export class CheckpointerActor extends Actor<never> {
   }
 
   /** What the worker found, or undefined where it was lost. */
-  async #tryWorker(run: FoldRun, checkpoint: number): Promise<FoldOutcome | undefined> {
+  async #tryWorker(run: FoldRun, job: FoldJob): Promise<FoldOutcome | undefined> {
     this.#worker = run
-    try {
-      return await run.answer
-    } catch {
-      if (this.#isStopping) throw STOPPED
-      probe("the worker thread of a checkpoint is lost")
-      this.#workersLost++
-      this.#engine.emit({ kind: "worker-lost", checkpoint })
-      return undefined
-    } finally {
-      this.#worker = undefined
-      await run.end()
-    }
+    const outcome = await run.answer.catch(() => undefined)
+    await run.end()
+    this.#worker = undefined
+    // The log is let go on the strength of it.
+    if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) return outcome
+    if (this.#isStopping) throw STOPPED
+    probe("the worker thread of a checkpoint is lost")
+    this.#workersLost++
+    this.#engine.emit({ kind: "worker-lost", checkpoint: job.number })
+    return undefined
   }
 
   /** Lets go of what the rules do not keep. Returns the bytes that the disk has back. */
   async #letGo(log: FileLog): Promise<number> {
     const { directory } = this.#engine.settings
-    const first = this.#oldestNeeded()
+    const first = oldestNeeded(this.#kept, this.#rules, this.#engine.clock.wallMs())
     const oldest = this.#kept[first]
     if (oldest === undefined || this.#isStopping) return 0
     let bytes = await log.truncate(lsnOf(oldest.throughLsn))
+    this.#kept = this.#kept.slice(first)
     for (const number of await listCheckpoints(directory)) {
       if (number < oldest.number) bytes += await removeCheckpoint(directory, number)
     }
-    this.#kept = this.#kept.slice(first)
     return bytes
-  }
-
-  /** The place in the list of the oldest checkpoint that a rule keeps; -1 where there are too few to let any go. */
-  #oldestNeeded(): number {
-    const { keepCount, historyMs } = this.#rules
-    const since = this.#engine.clock.wallMs() - historyMs
-    let first = this.#kept.length - keepCount
-    // A state is read from the checkpoint before it.
-    while (first > 0 && historyMs > 0 && (this.#kept[first]?.createdMs ?? 0) > since) first--
-    return first
   }
 
   /** Gives others their turn when a slice is over. */

@@ -7,6 +7,7 @@ import type { RecordBuffer } from "../format/record.ts"
 import type { OrreryError } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
+import type { EventLoopMeter } from "../platform/event-loop-meter.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress, RecoveryReport } from "../recovery/report.ts"
 import type { ChangeFeed } from "../streams/change-feed.ts"
@@ -15,23 +16,10 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
+import type { AlertThresholds } from "./alert-rules.ts"
+import type { CheckpointRules } from "./checkpoint-rules.ts"
 import type { EngineEvent } from "./engine-event.ts"
-
-/** When a checkpoint is made by itself, and what is kept. */
-export interface CheckpointRules {
-  /** Bytes of the log that recovery would replay. */
-  readonly logBytes: number
-  /** Commits that recovery would replay. */
-  readonly commits: number
-  /** Milliseconds since the last one, if anything was written; 0: never for that reason. */
-  readonly intervalMs: number
-  /** Whether one is made when the store is closed, if anything was written since the last. */
-  readonly onClose: boolean
-  /** Newest checkpoints that are kept, with the log behind the oldest of them. */
-  readonly keepCount: number
-  /** Milliseconds back to which every state stays readable, if that takes more. */
-  readonly historyMs: number
-}
+import type { StoreStatus } from "./store-status.ts"
 
 export interface EngineSettings {
   readonly clock: Clock
@@ -50,6 +38,11 @@ export interface EngineSettings {
   readonly checkpoint: CheckpointRules
   /** Begins a checkpoint on another thread. Undefined: they are made on this one. */
   readonly startFold: ((job: FoldJob) => FoldRun) | undefined
+  /** Where alerts begin. Undefined: there are none. */
+  readonly alerts: AlertThresholds | undefined
+  readonly eventLoop: EventLoopMeter
+  /** Bytes of memory that the process holds. */
+  readonly residentBytes: () => number
   readonly onRecovery: (progress: RecoveryProgress) => void
   /** Must not throw. */
   readonly onEvent: (event: EngineEvent) => void
@@ -66,6 +59,8 @@ export interface RecoveredLog {
 export interface EngineContext {
   readonly settings: EngineSettings
   readonly clock: Clock
+  readonly status: StoreStatus
+  readonly shards: readonly { readonly tables: ShardTables | undefined }[]
   readonly catalogue: Catalogue
   readonly feed: ChangeFeed
   readonly manifest: Manifest

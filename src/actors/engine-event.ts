@@ -3,6 +3,7 @@
 
 import type { OrreryError } from "../model/errors.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
+import type { Alert } from "./alert-rules.ts"
 import type { CheckpointReport } from "./checkpoint-report.ts"
 import type { StoreState } from "./store-status.ts"
 
@@ -19,3 +20,5 @@ export type EngineEvent =
   | { readonly kind: "checkpoint-failed"; readonly error: unknown; readonly retryMs: number }
   /** The worker thread of a checkpoint ended without an answer; its work is done again. */
   | { readonly kind: "worker-lost"; readonly checkpoint: number }
+  /** Something wants an operator's attention, from now on or with another severity; or no more. */
+  | { readonly kind: "alert-raised" | "alert-cleared"; readonly alert: Alert }

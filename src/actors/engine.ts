@@ -7,7 +7,8 @@
 //   ├─ shards  one_for_one
 //   │  └─ shard-0 … shard-n
 //   ├─ checkpointer
-//   └─ change-publisher
+//   ├─ change-publisher
+//   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
 
@@ -39,6 +40,7 @@ import { CheckpointerActor } from "./checkpointer-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
+import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
 import { ShardActor } from "./shard-actor.ts"
@@ -63,6 +65,8 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #checkpointer: CheckpointerActor
   readonly #publisher: ChangePublisherActor
+  /** See MonitorActor. */
+  readonly monitor: MonitorActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -101,6 +105,7 @@ export class Engine implements EngineContext {
     this.#writer = new WalWriterActor(this)
     this.#checkpointer = new CheckpointerActor(this, settings.checkpoint)
     this.#publisher = new ChangePublisherActor(this)
+    this.monitor = new MonitorActor(this, this.#checkpointer)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -322,6 +327,7 @@ export class Engine implements EngineContext {
     if (event.kind !== "restarted") return
     const restarts = (this.restartCounts.get(event.path) ?? 0) + 1
     this.restartCounts.set(event.path, restarts)
+    this.monitor.noteRestart(event.path)
     this.emit({ kind: "restarted", actor: event.path, restarts })
   }
 
@@ -363,6 +369,7 @@ export class Engine implements EngineContext {
         },
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
+        actorChild(this.monitor),
       ],
     }
   }

@@ -3,6 +3,8 @@
 
 import { CHECKPOINT_NEW_FILE, checkpointFile, meaningOf } from "../format/file-names.ts"
 import type { Checksum } from "../model/checksum.ts"
+import { StorageFailed } from "../model/errors.ts"
+import { probe } from "../model/invariant.ts"
 import type { FileSystem } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
 
@@ -47,6 +49,26 @@ export async function removeCheckpoint(directory: CheckpointDirectory, number: n
 /** Removes what an interrupted attempt left, if there is anything. Fails with: StorageFailed. */
 export async function removeUnfinished(directory: CheckpointDirectory): Promise<void> {
   await removeFile(directory, CHECKPOINT_NEW_FILE)
+}
+
+/** Segments of the log for which a checkpoint leaves room: the one that comes next, and the one behind it. */
+const SPARED_SEGMENT_COUNT = 2
+
+/**
+ * Refuses a checkpoint of up to `sizeBytes` where the disk has no room for it and for the log, which goes on meanwhile:
+ * writes must not fail because a checkpoint has filled the disk. Where the room is not known, there is enough.
+ * Fails with: StorageFailed (ENOSPC).
+ */
+export async function requireRoom(
+  { fileSystem, path }: CheckpointDirectory,
+  number: number,
+  sizeBytes: number,
+  segmentBytes: number,
+): Promise<void> {
+  const freeBytes = await fileSystem.freeBytes(path).catch(() => undefined)
+  if (freeBytes === undefined || freeBytes >= sizeBytes + SPARED_SEGMENT_COUNT * segmentBytes) return
+  probe("a checkpoint is refused because the disk is nearly full")
+  throw new StorageFailed("write", checkpointFile(number), "ENOSPC")
 }
 
 async function removeFile({ fileSystem, path }: CheckpointDirectory, name: string): Promise<number> {

@@ -1,4 +1,4 @@
-// Reads a checkpoint block by block, in constant memory. Guarantees: a block is given out if and only if it is whole,
+// Reads a checkpoint block by block: in constant memory, or each in memory of its own, for whoever keeps it. Guarantees: a block is given out if and only if it is whole,
 // belongs to this checkpoint of this store and stands where it was written; the end is told only behind the end block,
 // and only if everything that it counts was there. Anything else is Corruption.
 
@@ -7,13 +7,15 @@ import {
   BLOCK_END,
   BLOCK_HEAD,
   BLOCK_HEADER_SIZE,
+  BLOCK_LOG,
   BLOCK_RECORDS,
   HEAD_PAYLOAD_SIZE,
   END_PAYLOAD_SIZE,
   isBlockIntact,
   readBlockHeader,
+  readSealedSegments,
 } from "../format/checkpoint-block.ts"
-import type { BlockHeader, BlockPlace } from "../format/checkpoint-block.ts"
+import type { BlockHeader, BlockPlace, SealedSegment } from "../format/checkpoint-block.ts"
 import { checkpointFile } from "../format/file-names.ts"
 import { readU64 } from "../format/integers.ts"
 import type { RecordBuffer } from "../format/record.ts"
@@ -22,8 +24,9 @@ import type { FileHandle } from "../platform/file-system.ts"
 import { FileWindow, WINDOW_SIZE } from "../platform/file-window.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import type { CheckpointDirectory, CheckpointInfo } from "./checkpoint-files.ts"
+import { OwnedBlocks } from "./owned-blocks.ts"
 
-/** Definitions or records. Bytes are valid until the next call of `next`. */
+/** Definitions or records. Bytes are valid until the next call of `next`, or for ever where the block is owned. */
 export interface CheckpointBlock {
   readonly kind: typeof BLOCK_DEFINITIONS | typeof BLOCK_RECORDS
   readonly tableId: number
@@ -42,17 +45,18 @@ export class CheckpointReader {
   readonly #file: string
   readonly #handle: FileHandle
   readonly #place: BlockPlace
-  readonly #window: FileWindow
+  readonly #window: FileWindow | OwnedBlocks
   #offset: number
   #index = 1
   #records = 0
   #tableId = 0
+  #sealed: readonly SealedSegment[] = []
 
   private constructor(
     file: string,
     handle: FileHandle,
     place: BlockPlace,
-    window: FileWindow,
+    window: FileWindow | OwnedBlocks,
     head: { readonly throughLsn: number; readonly createdMs: number },
   ) {
     this.number = place.checkpoint
@@ -66,11 +70,15 @@ export class CheckpointReader {
     this.#offset = BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE
   }
 
-  /** Opens a checkpoint and checks its head. `file`: its name, where it does not have its own yet. Fails with: Corruption, StorageFailed. */
+  /**
+   * Opens a checkpoint and checks its head. `file`: its name, where it does not have its own yet. `blocks`: whether each
+   * block gets memory of its own, or all share one piece. Fails with: Corruption, StorageFailed.
+   */
   static async open(
     directory: CheckpointDirectory,
     number: number,
     file: string = checkpointFile(number),
+    blocks: "owned" | "shared" = "shared",
   ): Promise<CheckpointReader> {
     const { fileSystem, path, checksum, checksumSeed, storeId } = directory
     const handle = await fileSystem
@@ -79,7 +87,10 @@ export class CheckpointReader {
     try {
       const size = await handle.size()
       const place = { checkpoint: number, checksumSeed, checksum }
-      const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, BLOCK_HEADER_SIZE)))
+      const window =
+        blocks === "owned"
+          ? new OwnedBlocks(handle, size)
+          : new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, BLOCK_HEADER_SIZE)))
       const isWhole = await window.load(0, BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE)
       const header = isWhole ? readBlockHeader(window.bytes, 0, place) : undefined
       const isHead = header?.kind === BLOCK_HEAD && header.index === 0 && header.payloadSize === HEAD_PAYLOAD_SIZE
@@ -108,6 +119,10 @@ export class CheckpointReader {
       return undefined
     }
     this.#index++
+    if (kind === BLOCK_LOG) {
+      this.#readLogBlock(at + BLOCK_HEADER_SIZE, header.payloadSize)
+      return this.next()
+    }
     if (kind !== BLOCK_DEFINITIONS && kind !== BLOCK_RECORDS) throw this.#damaged("a second head")
     if (kind === BLOCK_RECORDS) {
       this.#records += recordCount
@@ -124,8 +139,14 @@ export class CheckpointReader {
     return { number, throughLsn, records: this.#records, sizeBytes, createdMs }
   }
 
+  /** The log's segments that were sealed when it was made; none where it does not say. Known when a block was read. */
+  get sealed(): readonly SealedSegment[] {
+    return this.#sealed
+  }
+
   async close(): Promise<void> {
     try {
+      if (this.#window instanceof OwnedBlocks) await this.#window.settle()
       await this.#handle.close()
     } catch (error) {
       throw storageFailed("close", this.#file, error)
@@ -151,6 +172,12 @@ export class CheckpointReader {
     }
   }
 
+  #readLogBlock(at: number, size: number): void {
+    const sealed = this.#index === 2 ? readSealedSegments(this.#window.bytes, at, at + size) : undefined
+    if (sealed === undefined) throw this.#damaged("a misplaced list of segments")
+    this.#sealed = sealed
+  }
+
   #checkEnd(header: BlockHeader, at: number): void {
     const records = readU64(this.#window.bytes, at + BLOCK_HEADER_SIZE)
     const isRight = header.payloadSize === END_PAYLOAD_SIZE && records === this.#records
@@ -162,15 +189,19 @@ export class CheckpointReader {
   }
 }
 
-/** Reads the whole checkpoint. `file` as for `open`. Fails with: Corruption, StorageFailed. */
+/**
+ * Reads the whole checkpoint. `file` as for `open`; `pace` is called between two blocks.
+ * Fails with: Corruption, StorageFailed, what `pace` throws.
+ */
 export async function verifyCheckpoint(
   directory: CheckpointDirectory,
   number: number,
   file?: string,
+  pace: () => Promise<void> | void = () => undefined,
 ): Promise<CheckpointInfo> {
   const reader = await CheckpointReader.open(directory, number, file)
   try {
-    while ((await reader.next()) !== undefined);
+    while ((await reader.next()) !== undefined) await pace()
     return reader.info
   } finally {
     await reader.close()

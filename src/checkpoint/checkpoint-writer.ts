@@ -1,6 +1,8 @@
 // Writes a checkpoint: blocks in order, then sync, then all of it read back and checked, and only then its name. So a
 // crash leaves either the checkpoint, whole and durable, or `checkpoint.new`, which nobody reads.
 //
+// One that only measures writes nothing, and tells what it would have written: the same blocks of the same sizes.
+//
 // Synchronous but for the flush of a full block: whoever adds records asks `hasRoom` first.
 
 import {
@@ -8,12 +10,15 @@ import {
   BLOCK_END,
   BLOCK_HEAD,
   BLOCK_HEADER_SIZE,
+  BLOCK_LOG,
   BLOCK_RECORDS,
   END_PAYLOAD_SIZE,
   HEAD_PAYLOAD_SIZE,
+  SEALED_SEGMENT_COUNT_MAX,
   sealBlock,
+  writeSealedSegments,
 } from "../format/checkpoint-block.ts"
-import type { BlockPlace } from "../format/checkpoint-block.ts"
+import type { BlockPlace, SealedSegment } from "../format/checkpoint-block.ts"
 import { CHECKPOINT_NEW_FILE, checkpointFile } from "../format/file-names.ts"
 import { writeU64 } from "../format/integers.ts"
 import { allocateRecordBuffer } from "../format/record.ts"
@@ -23,7 +28,7 @@ import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import { SHAPE_COUNT_MAX } from "../model/limits.ts"
 import type { FileHandle } from "../platform/file-system.ts"
-import { storageFailed } from "../platform/system-error.ts"
+import { storageFailed, typedError } from "../platform/system-error.ts"
 import { writeFully } from "../platform/transfer.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import { copyWords } from "../table/word-copy.ts"
@@ -32,13 +37,15 @@ import type { CheckpointDirectory, CheckpointInfo } from "./checkpoint-files.ts"
 import { verifyCheckpoint } from "./checkpoint-reader.ts"
 
 /** Bytes of a block: a millisecond's work for who fills it. */
-const BLOCK_SIZE = 128 * 1024
+export const BLOCK_SIZE: number = 128 * 1024
 
 export class CheckpointWriter {
   readonly #directory: CheckpointDirectory
-  readonly #handle: FileHandle
+  /** Undefined: it only measures. */
+  readonly #handle: FileHandle | undefined
   readonly #place: BlockPlace
   readonly #throughLsn: number
+  readonly #createdMs: number
   #buffer: RecordBuffer = allocateRecordBuffer(BLOCK_SIZE)
   #position = BLOCK_HEADER_SIZE
   #kind = BLOCK_DEFINITIONS
@@ -48,11 +55,30 @@ export class CheckpointWriter {
   #index = 0
   #offset = 0
 
-  private constructor(directory: CheckpointDirectory, handle: FileHandle, number: number, throughLsn: number) {
+  private constructor(
+    directory: CheckpointDirectory,
+    handle: FileHandle | undefined,
+    number: number,
+    throughLsn: number,
+    createdMs: number,
+  ) {
     this.#directory = directory
     this.#handle = handle
     this.#place = { checkpoint: number, checksumSeed: directory.checksumSeed, checksum: directory.checksum }
     this.#throughLsn = throughLsn
+    this.#createdMs = createdMs
+  }
+
+  /** Measures checkpoint `number`, of the state behind `throughLsn`. */
+  static async measuring(
+    directory: CheckpointDirectory,
+    number: number,
+    throughLsn: number,
+    createdMs: number,
+  ): Promise<CheckpointWriter> {
+    const writer = new CheckpointWriter(directory, undefined, number, throughLsn, createdMs)
+    await writer.#begin()
+    return writer
   }
 
   /** Begins checkpoint `number`, of the state behind `throughLsn`. Fails with: StorageFailed. */
@@ -63,16 +89,12 @@ export class CheckpointWriter {
     createdMs: number,
   ): Promise<CheckpointWriter> {
     await removeUnfinished(directory)
-    const { fileSystem, path, storeId } = directory
+    const { fileSystem, path } = directory
     let handle: FileHandle | undefined
     try {
       handle = await fileSystem.open(fileSystem.join(path, CHECKPOINT_NEW_FILE), "create")
-      const writer = new CheckpointWriter(directory, handle, number, throughLsn)
-      const { bytes } = writer.#buffer
-      bytes.set(storeId, BLOCK_HEADER_SIZE)
-      writeU64(bytes, BLOCK_HEADER_SIZE + 16, createdMs)
-      writer.#position += HEAD_PAYLOAD_SIZE
-      await writer.#write(BLOCK_HEAD)
+      const writer = new CheckpointWriter(directory, handle, number, throughLsn, createdMs)
+      await writer.#begin()
       return writer
     } catch (error) {
       await handle?.close().catch(() => undefined)
@@ -83,6 +105,21 @@ export class CheckpointWriter {
   /** Bytes written so far. */
   get sizeBytes(): number {
     return this.#offset
+  }
+
+  /**
+   * Writes which segments of the log are sealed: the next recovery need not read them. Comes before all else. Fails with:
+   * StorageFailed.
+   */
+  async writeSealed(segments: readonly SealedSegment[]): Promise<void> {
+    if (segments.length === 0) return
+    const told = segments.slice(0, SEALED_SEGMENT_COUNT_MAX)
+    this.#position = writeSealedSegments(this.#buffer.bytes, this.#position, told)
+    try {
+      await this.#write(BLOCK_LOG)
+    } catch (error) {
+      throw storageFailed("write", CHECKPOINT_NEW_FILE, error)
+    }
   }
 
   /** Writes what the catalogue defines. Comes before all records. Fails with: StorageFailed. */
@@ -131,8 +168,11 @@ export class CheckpointWriter {
     if (this.#buffer.bytes.length > BLOCK_SIZE) this.#buffer = allocateRecordBuffer(BLOCK_SIZE)
   }
 
-  /** Ends it, proves it and names it. Fails with: StorageFailed, Corruption when it does not read back. */
-  async finish(): Promise<CheckpointInfo> {
+  /**
+   * Ends it, proves it and names it. `pace` is called between two blocks that are read back.
+   * Fails with: StorageFailed, Corruption when it does not read back, what `pace` throws.
+   */
+  async finish(pace: () => Promise<void> | void): Promise<CheckpointInfo> {
     const { fileSystem, path } = this.#directory
     const { checkpoint } = this.#place
     try {
@@ -141,9 +181,10 @@ export class CheckpointWriter {
       writeU64(this.#buffer.bytes, BLOCK_HEADER_SIZE, this.#records)
       this.#position += END_PAYLOAD_SIZE
       await this.#write(BLOCK_END)
+      if (this.#handle === undefined) return this.#measured
       await this.#handle.dataSync()
       await this.#handle.close()
-      const info = await verifyCheckpoint(this.#directory, checkpoint, CHECKPOINT_NEW_FILE)
+      const info = await verifyCheckpoint(this.#directory, checkpoint, CHECKPOINT_NEW_FILE, pace)
       await fileSystem.rename(
         fileSystem.join(path, CHECKPOINT_NEW_FILE),
         fileSystem.join(path, checkpointFile(checkpoint)),
@@ -151,15 +192,31 @@ export class CheckpointWriter {
       await fileSystem.syncDirectory(path)
       return info
     } catch (error) {
-      await this.#handle.close().catch(() => undefined)
-      throw storageFailed("write", checkpointFile(checkpoint), error)
+      await this.#handle?.close().catch(() => undefined)
+      // What `pace` threw is not the disk's.
+      throw typedError("write", checkpointFile(checkpoint), error)
     }
   }
 
   /** Gives it up. What was written goes with the next attempt, or the next open, at the latest. */
   async abandon(): Promise<void> {
+    if (this.#handle === undefined) return
     await this.#handle.close().catch(() => undefined)
     await removeUnfinished(this.#directory).catch(() => undefined)
+  }
+
+  async #begin(): Promise<void> {
+    const { bytes } = this.#buffer
+    bytes.set(this.#directory.storeId, BLOCK_HEADER_SIZE)
+    writeU64(bytes, BLOCK_HEADER_SIZE + 16, this.#createdMs)
+    this.#position += HEAD_PAYLOAD_SIZE
+    await this.#write(BLOCK_HEAD)
+  }
+
+  get #measured(): CheckpointInfo {
+    const number = this.#place.checkpoint
+    const createdMs = this.#createdMs
+    return { number, throughLsn: this.#throughLsn, records: this.#records, sizeBytes: this.#offset, createdMs }
   }
 
   async #addDefinition(write: (buffer: RecordBuffer, at: number) => number): Promise<void> {
@@ -185,8 +242,10 @@ export class CheckpointWriter {
       recordCount: this.#blockRecords,
       throughLsn: this.#throughLsn,
     }
-    sealBlock(bytes, 0, header, this.#place)
-    await writeFully(this.#handle, bytes.subarray(0, this.#position), this.#offset, false)
+    if (this.#handle !== undefined) {
+      sealBlock(bytes, 0, header, this.#place)
+      await writeFully(this.#handle, bytes.subarray(0, this.#position), this.#offset, false)
+    }
     this.#offset += this.#position
     this.#records += this.#blockRecords
     this.#index++

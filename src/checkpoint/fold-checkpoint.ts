@@ -3,6 +3,7 @@
 // state. In memory it holds one block of each, and what a bounded part of the log changes.
 
 import { BLOCK_DEFINITIONS } from "../format/checkpoint-block.ts"
+import type { SealedSegment } from "../format/checkpoint-block.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import { recordSize } from "../format/record.ts"
 import { Catalogue } from "../table/catalogue.ts"
@@ -20,18 +21,33 @@ import { defineAll } from "./state-loader.ts"
 export const DELTA_SIZE_MAX: number = 256 * 1024 * 1024
 
 export interface FoldInput {
+  /** Where the base is, and what is made as well if there is no target. */
   readonly directory: CheckpointDirectory
+  /** Where the new one is written, as that directory's own. Its records must have the same key hashes. */
+  readonly target?: CheckpointDirectory
   /** The number that the checkpoint takes. */
   readonly number: number
   /** The checkpoint to start from; undefined: the empty state. */
   readonly base: number | undefined
   /** Frames behind an LSN, in order: the log, as far as it is durable. */
   readonly readLog: (after: number) => AsyncIterable<LogFrame>
+  /** Segments of the log that are sealed and synced, oldest first. */
+  readonly sealed?: readonly SealedSegment[]
   readonly createdMs: number
+  /**
+   * The commit that it ends with, which may lie inside a frame, and need not be there: it is made also where the log
+   * holds nothing behind the base. Default: everything that is read, if there is anything.
+   */
+  readonly throughLsn?: number
+  /** Whether nothing is written: what is returned is what would have been. Default false. */
+  readonly isMeasured?: boolean
   /** Bytes of the log after which it stops, for tests. Default: DELTA_SIZE_MAX. */
   readonly deltaSizeMax?: number
-  /** Called between two blocks and two frames: gives others their turn, and throws where the work should end. */
-  readonly pace: () => Promise<void> | void
+  /**
+   * Called between two blocks and two frames, with the bytes written so far: gives others their turn, and throws where
+   * the work should end.
+   */
+  readonly pace: (writtenBytes?: number) => Promise<void> | void
 }
 
 /** Returns the new checkpoint; undefined where the log holds nothing behind the base. Fails with: Corruption, StorageFailed. */
@@ -43,17 +59,24 @@ export async function foldCheckpoint(input: FoldInput): Promise<CheckpointInfo |
     let block = await reader?.next()
     for (; block?.kind === BLOCK_DEFINITIONS; block = await reader?.next()) defineAll(block, catalogue)
     const delta = new LogDelta(catalogue, reader?.throughLsn ?? 0)
+    let isCut = false
     for await (const frame of input.readLog(delta.lastLsn)) {
-      delta.apply(frame)
+      delta.apply(frame, input.throughLsn)
       await input.pace()
-      if (delta.logBytes >= (input.deltaSizeMax ?? DELTA_SIZE_MAX)) break
+      isCut = delta.logBytes >= (input.deltaSizeMax ?? DELTA_SIZE_MAX)
+      if (isCut) break
     }
-    if (delta.lastLsn === (reader?.throughLsn ?? 0)) return undefined
-    const writer = await CheckpointWriter.create(directory, input.number, delta.lastLsn, input.createdMs)
+    const throughLsn = isCut ? delta.lastLsn : (input.throughLsn ?? delta.lastLsn)
+    if (delta.lastLsn === (reader?.throughLsn ?? 0) && input.throughLsn === undefined) return undefined
+    const { number, createdMs, isMeasured = false, target = directory } = input
+    const writer = isMeasured
+      ? await CheckpointWriter.measuring(target, number, throughLsn, createdMs)
+      : await CheckpointWriter.create(target, number, throughLsn, createdMs)
     try {
+      await writer.writeSealed((input.sealed ?? []).filter(({ lastLsn }) => lastLsn <= delta.lastLsn))
       await writer.writeDefinitions(catalogue)
       await new Merge(input, writer, delta, reader, block).run()
-      return await writer.finish()
+      return await writer.finish(input.pace)
     } catch (error) {
       await writer.abandon()
       throw error
@@ -127,7 +150,7 @@ class Merge {
         at += size
       }
       this.#block = await this.#reader?.next()
-      await this.#input.pace()
+      await this.#input.pace(this.#writer.sizeBytes)
     }
     for (; !scan.isAtEnd; scan.next()) {
       const full = this.#add(chunkWords[chunkOf(scan.address)] as Uint32Array, wordOf(scan.address))
@@ -145,7 +168,7 @@ class Merge {
 
   async #addBehindFlush(words: Uint32Array, at: number, size: number): Promise<void> {
     await this.#writer.flush()
-    await this.#input.pace()
+    await this.#input.pace(this.#writer.sizeBytes)
     this.#writer.add(words, at, size)
   }
 }

@@ -44,11 +44,12 @@ export class LogDelta {
     this.lastLsn = afterLsn
   }
 
-  apply(frame: LogFrame): void {
+  /** Takes the frame's commits, up to and with `through`. */
+  apply(frame: LogFrame, through: number = Number.POSITIVE_INFINITY): void {
     const { buffer } = frame
     const walk = (this.#walk ??= new RecordWalk(buffer))
     walk.reset(buffer, frame.start, frame.end, frame.firstLsn)
-    while (walk.next()) {
+    while (walk.next() && walk.lsn <= through) {
       const { kind, tableId } = walk
       if (kind === KIND_DEFINE_TABLE) this.#catalogue.define(tableId, walk.keyText())
       else if (kind === KIND_DEFINE_SHAPE) {
@@ -59,7 +60,7 @@ export class LogDelta {
     }
     // The frame's bytes are gone after this call.
     for (const table of this.tables) table?.put.drain(buffer)
-    this.lastLsn = frame.lastLsn
+    this.lastLsn = Math.min(frame.lastLsn, through)
     this.logBytes += frame.end - frame.start
   }
 

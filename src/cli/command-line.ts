@@ -14,6 +14,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { jsonFlag } from "./action.ts"
+import { auditCommand } from "./audit-command.ts"
+import { backupCommands } from "./backup-commands.ts"
 import { checkpointCommands } from "./checkpoint-commands.ts"
 import { environment } from "./effect-environment.ts"
 import { EXIT_GOOD, EXIT_USAGE, reportOf } from "./failure.ts"
@@ -30,7 +32,7 @@ const tree = Command.make("orrery").pipe(
   Command.withSubcommands([
     { group: "RECORDS", commands: recordCommands },
     { group: "STREAMS", commands: streamCommands },
-    { group: "CARE", commands: [statsCommand, ...checkpointCommands, ...verifyCommands, inspectCommand] },
+    { group: "CARE", commands: [statsCommand, ...checkpointCommands, ...backupCommands, ...verifyCommands, inspectCommand, auditCommand] },
   ]),
   Command.withGlobalFlags([jsonFlag]),
 )

@@ -62,6 +62,7 @@ export const inspectCommand: AnyCommand = command(
         )
       case "lock":
       case "spare":
+      case "audit":
       case undefined: {
         const remedy =
           "Give a segment (wal-…), a checkpoint (checkpoint-…) or a manifest (manifest-…), under its own name"

@@ -1,29 +1,42 @@
 // The store's numbers: what it holds, and what it takes. Opens the store, so recovery's own numbers are among them.
 
+import type { Alert } from "../actors/alert-rules.ts"
 import type { Store } from "../store/store.ts"
 import { command, directoryArgument } from "./action.ts"
 import type { AnyCommand } from "./action.ts"
 import { countOf, countText, durationText, sizeText } from "./progress.ts"
 import { withStore } from "./store-session.ts"
+import type { SessionOptions } from "./store-session.ts"
+
+/** How much log may gather is for the program that the store belongs to. */
+const WATCH: SessionOptions = {
+  alerts: { logWarningBytes: Number.MAX_SAFE_INTEGER, logCriticalBytes: Number.MAX_SAFE_INTEGER },
+}
 
 export const statsCommand: AnyCommand = command(
   "stats",
   "Prints what the store holds and what it takes",
   { dir: directoryArgument },
   async ({ dir }, output) =>
-    withStore(dir, async (store) => {
-      if (output.isJson) {
-        const tables = store.tables().map((name) => ({ name, records: store.table(name).size }))
-        await output.document({ path: dir, tables, metrics: store.metrics(), recovery: store.recovery })
-      } else for (const line of statsLines(store)) await output.line(line)
-      return undefined
-    }),
+    withStore(
+      dir,
+      async (store) => {
+        if (output.isJson) {
+          const tables = store.tables().map((name) => ({ name, records: store.table(name).size }))
+          const alerts = await store.checkAlerts()
+          await output.document({ path: dir, tables, metrics: store.metrics(), recovery: store.recovery, alerts })
+        } else for (const line of statsLines(store, await store.checkAlerts())) await output.line(line)
+        return undefined
+      },
+      WATCH,
+    ),
 )
 
-function statsLines(store: Store): readonly string[] {
+function statsLines(store: Store, alerts: readonly Alert[]): readonly string[] {
   const { log, tables, checkpoint } = store.metrics()
   const { recovery } = store
   const names = store.tables()
+  const read = checkpoint.kept === 0 ? "the log" : "the last checkpoint and the log behind it"
   return rows([
     ["tables", countText(names.length)],
     ...names.map((name): Row => [`  ${name}`, countOf(store.table(name).size, "record")]),
@@ -39,11 +52,13 @@ function statsLines(store: Store): readonly string[] {
         ? "none"
         : `${countText(checkpoint.kept)}, the last through LSN ${checkpoint.lastLsn}: ${countText(checkpoint.lastRecords)} records, ${sizeText(checkpoint.lastSizeBytes)}`,
     ],
-    ["to replay", sizeText(checkpoint.replayBytes)],
+    ["to replay", `${sizeText(checkpoint.replayBytes)}, ${countOf(checkpoint.replayCommits, "commit")}`],
+    ["redundant", `${(checkpoint.redundancy * 100).toFixed(0)} % of ${read}`],
     [
       "recovery",
       `${durationText(recovery.durationMs)}, ${countText(recovery.records)} records of the log; ${recovery.tail}`,
     ],
+    ...alerts.map(({ severity, summary }): Row => [severity.toUpperCase(), summary]),
     ...recovery.warnings.map((warning): Row => ["warning", warning]),
   ])
 }

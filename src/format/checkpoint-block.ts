@@ -1,7 +1,7 @@
 // The layout of a checkpoint file: blocks, each under a checksum of its own. Normative text: docs/file-format.md,
 // 'Checkpoint'. Written by the checkpoint writer and read by the checkpoint reader; nobody else knows the bytes.
 //
-//   head, definitions ..., records ..., end
+//   head, log?, definitions ..., records ..., end
 //
 //   0       4         8      12           16          20      24        28           32          40         64
 //   +-------+---------+------+------------+-----------+-------+---------+------------+-----------+----------+--------
@@ -28,11 +28,17 @@ export const BLOCK_DEFINITIONS = 2
 export const BLOCK_RECORDS = 3
 /** The last block. Payload: u64 records in all. Its index is the count of blocks before it. */
 export const BLOCK_END = 4
+/** Behind the head, or nowhere. Payload: the log's sealed segments, SEALED_SEGMENT_SIZE bytes each. */
+export const BLOCK_LOG = 5
 
 /** Largest payload: one record of the largest key and value. */
 export const BLOCK_PAYLOAD_SIZE_MAX: number = VALUE_SIZE_MAX + 64 * 1024
 export const HEAD_PAYLOAD_SIZE = 24
 export const END_PAYLOAD_SIZE = 8
+/** u32 segment, u32 end offset, u64 first LSN, u64 last LSN. */
+const SEALED_SEGMENT_SIZE = 24
+/** Segments that a block tells of, at most: the oldest ones, 64 GiB of log. */
+export const SEALED_SEGMENT_COUNT_MAX = 4096
 
 export interface BlockHeader {
   readonly kind: number
@@ -44,6 +50,15 @@ export interface BlockHeader {
   readonly recordCount: number
   /** The state is that behind this commit. */
   readonly throughLsn: number
+}
+
+/** A segment of the log that was full, sealed and synced when the checkpoint was made. */
+export interface SealedSegment {
+  readonly segment: number
+  readonly firstLsn: number
+  readonly lastLsn: number
+  /** Where its frames end, the seal included. */
+  readonly endOffset: number
 }
 
 /** Which checkpoint a block belongs to, and how it is checked. */
@@ -81,7 +96,7 @@ export function readBlockHeader(bytes: Uint8Array, at: number, place: BlockPlace
   const possible =
     readU32(bytes, at + 16) === place.checkpoint &&
     header.kind >= BLOCK_HEAD &&
-    header.kind <= BLOCK_END &&
+    header.kind <= BLOCK_LOG &&
     header.payloadSize <= BLOCK_PAYLOAD_SIZE_MAX &&
     (header.payloadSize & 7) === 0
   return possible ? header : undefined
@@ -90,6 +105,34 @@ export function readBlockHeader(bytes: Uint8Array, at: number, place: BlockPlace
 /** Whether header and payload, which must lie in `bytes` whole, are what was written. */
 export function isBlockIntact(bytes: Uint8Array, at: number, header: BlockHeader, place: BlockPlace): boolean {
   return blockChecksum(bytes, at, header.payloadSize, place) === readU32(bytes, at + 4)
+}
+
+/** Writes the payload of a log block. Returns its end. */
+export function writeSealedSegments(bytes: Uint8Array, start: number, segments: readonly SealedSegment[]): number {
+  let at = start
+  for (const { segment, endOffset, firstLsn, lastLsn } of segments) {
+    writeU32(bytes, at, segment)
+    writeU32(bytes, at + 4, endOffset)
+    writeU64(bytes, at + 8, firstLsn)
+    writeU64(bytes, at + 16, lastLsn)
+    at += SEALED_SEGMENT_SIZE
+  }
+  return at
+}
+
+/** The payload of a log block; undefined where it is none. */
+export function readSealedSegments(bytes: Uint8Array, start: number, end: number): SealedSegment[] | undefined {
+  if ((end - start) % SEALED_SEGMENT_SIZE !== 0) return undefined
+  const segments: SealedSegment[] = []
+  for (let at = start; at < end; at += SEALED_SEGMENT_SIZE) {
+    segments.push({
+      segment: readU32(bytes, at),
+      endOffset: readU32(bytes, at + 4),
+      firstLsn: readU64(bytes, at + 8),
+      lastLsn: readU64(bytes, at + 16),
+    })
+  }
+  return segments
 }
 
 function blockChecksum(bytes: Uint8Array, at: number, payloadSize: number, place: BlockPlace): number {

@@ -6,12 +6,16 @@
 //   wal-0000000001            segment 1 of the log
 //   spare-0000000001          a segment that is being prepared, or was retired and waits for reuse
 //   checkpoint-0000000001     checkpoint 1; checkpoint.new while one is being written
+//   audit.log, audit.1.log    what happened to the store, for people; the lines of before
 
 export const LOCK_FILE = "LOCK"
 export const MANIFEST_FILES: readonly [string, string] = ["manifest-0", "manifest-1"]
 export const MANIFEST_NEW_FILE = "manifest.new"
 
 export const CHECKPOINT_NEW_FILE = "checkpoint.new"
+
+export const AUDIT_FILE = "audit.log"
+export const AUDIT_PREVIOUS_FILE = "audit.1.log"
 
 /** What a name in the directory means; undefined for a name that is not the store's. */
 export type FileMeaning =
@@ -22,6 +26,7 @@ export type FileMeaning =
   | { readonly kind: "spare"; readonly number: number }
   | { readonly kind: "checkpoint"; readonly number: number }
   | { readonly kind: "checkpoint-new" }
+  | { readonly kind: "audit" }
 
 const SEGMENT_NAME = /^wal-(\d{10})$/
 const SPARE_NAME = /^spare-(\d{10})$/
@@ -52,5 +57,6 @@ export function meaningOf(name: string): FileMeaning | undefined {
   const checkpoint = CHECKPOINT_NAME.exec(name)?.[1]
   if (checkpoint !== undefined) return { kind: "checkpoint", number: Number(checkpoint) }
   if (name === CHECKPOINT_NEW_FILE) return { kind: "checkpoint-new" }
+  if (name === AUDIT_FILE || name === AUDIT_PREVIOUS_FILE) return { kind: "audit" }
   return undefined
 }

@@ -51,6 +51,12 @@ export interface FileSystem {
   open(path: string, mode: FileMode): Promise<FileHandle>
   /** Replaces the target if there is one. */
   rename(source: string, target: string): Promise<void>
+  /**
+   * Gives a file a second name (a hard link): what is written through one is read through both, and the file is there as
+   * long as one of them is. Fails with EEXIST where the target is there; with EXDEV, EPERM, ENOTSUP, EMLINK or ENOSYS
+   * where the file system cannot, and a copy has to do.
+   */
+  link(source: string, target: string): Promise<void>
   unlink(path: string): Promise<void>
   /** Names in the directory, sorted. */
   list(path: string): Promise<readonly string[]>
@@ -58,6 +64,8 @@ export interface FileSystem {
   stat(path: string): Promise<FileStat | undefined>
   /** Creates the directory and missing parents, and makes their names durable. */
   makeDirectory(path: string): Promise<void>
+  /** Removes an empty directory. Fails with ENOTEMPTY. */
+  removeDirectory(path: string): Promise<void>
   syncDirectory(path: string): Promise<void>
   /**
    * Takes the exclusive lock of a directory, held until `release` or the death of the process, or says who holds it.
@@ -66,6 +74,8 @@ export interface FileSystem {
   lock(directory: string, fileName: string): Promise<DirectoryLock | LockRefusal>
   /** Free bytes of the file system that holds the path; undefined where unknown. */
   freeBytes(path: string): Promise<number | undefined>
+  /** All bytes of that file system, used or free; undefined where unknown. */
+  totalBytes(path: string): Promise<number | undefined>
   /** Joins a directory and a file name. */
   join(directory: string, name: string): string
 }

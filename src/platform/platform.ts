@@ -3,6 +3,7 @@
 import type { Checksum } from "../model/checksum.ts"
 import type { Clock } from "./clock.ts"
 import type { Diagnostics } from "./diagnostics.ts"
+import type { EventLoopMeter } from "./event-loop-meter.ts"
 import type { FileSystem } from "./file-system.ts"
 import type { Random } from "./random.ts"
 
@@ -12,6 +13,7 @@ export interface Platform {
   readonly random: Random
   readonly checksum: Checksum
   readonly diagnostics: Diagnostics
+  readonly eventLoop: EventLoopMeter
   /** Who opens the store, for people: "pid 4711 on host a". */
   readonly identity: string
   /** Bytes of memory that the process holds, for metrics. */

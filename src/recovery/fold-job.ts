@@ -1,7 +1,8 @@
 // The making of one checkpoint as a job that can be handed to another thread: plain data in, plain data out. The same
 // code runs on the main thread, where no other is wanted.
 
-import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import type { CheckpointDirectory, CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { foldCheckpoint } from "../checkpoint/fold-checkpoint.ts"
 import { Corruption, StorageFailed } from "../model/errors.ts"
 import type { Checksum } from "../model/checksum.ts"
@@ -58,6 +59,8 @@ export function runFoldJob(
     number: job.number,
     base: job.base,
     readLog: (after) => readLog(directory, job.extents, start, new Map(), after, job.throughLsn),
+    // The last one may be the one that is written to.
+    sealed: job.extents.slice(0, -1),
     createdMs: job.createdMs,
     pace,
   })
@@ -80,6 +83,44 @@ export async function foldOutcome(...input: Parameters<typeof runFoldJob>): Prom
   }
 }
 
+/** Whether a message from another thread is an outcome, by its form. */
+export function isFoldOutcome(message: unknown): message is FoldOutcome {
+  if (typeof message !== "object" || message === null || !("kind" in message)) return false
+  const fields = message as Readonly<Record<string, unknown>>
+  const areTexts = (names: readonly string[]): boolean => names.every((name) => typeof fields[name] === "string")
+  switch (message.kind) {
+    case "made":
+      return fields["checkpoint"] === undefined || isCheckpointInfo(fields["checkpoint"])
+    case "corruption":
+      return areTexts(["file", "found"]) && isCount(fields["offset"]) && isCount(fields["lsn"])
+    case "storage":
+      return areTexts(["operation", "file", "systemCode"])
+    default:
+      return false
+  }
+}
+
+/**
+ * Whether the checkpoint that an outcome tells of is there, and the one that was asked for: the log is let go on the
+ * strength of it. That all of it is good was proven by who made it.
+ */
+export async function isOutcomeTrue(
+  outcome: FoldOutcome,
+  job: FoldJob,
+  directory: CheckpointDirectory,
+): Promise<boolean> {
+  if (outcome.kind !== "made" || outcome.checkpoint === undefined) return true
+  const { number, throughLsn, sizeBytes } = outcome.checkpoint
+  if (number !== job.number || throughLsn > job.throughLsn) return false
+  try {
+    const head = await headOf(directory, number)
+    return head?.throughLsn === throughLsn && head.sizeBytes === sizeBytes
+  } catch (error) {
+    if (error instanceof StorageFailed && error.systemCode === "ENOENT") return false
+    throw error
+  }
+}
+
 /** What the outcome stands for: the checkpoint, or the error thrown. */
 export function resultOf(outcome: FoldOutcome): CheckpointInfo | undefined {
   switch (outcome.kind) {
@@ -90,4 +131,14 @@ export function resultOf(outcome: FoldOutcome): CheckpointInfo | undefined {
     case "storage":
       throw new StorageFailed(outcome.operation, outcome.file, outcome.systemCode)
   }
+}
+
+function isCheckpointInfo(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false
+  const fields = value as Readonly<Record<string, unknown>>
+  return ["number", "throughLsn", "records", "sizeBytes", "createdMs"].every((name) => isCount(fields[name]))
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }

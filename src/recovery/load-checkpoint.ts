@@ -5,6 +5,8 @@
 import { removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
+import type { LoadedCheckpoint } from "../checkpoint/state-loader.ts"
+import type { SealedSegment } from "../format/checkpoint-block.ts"
 import { checkpointFile, segmentFile } from "../format/file-names.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
@@ -13,7 +15,7 @@ import type { RecoveryStart } from "./select-checkpoint.ts"
 
 /** Where the state is brought up: empty tables, and a way to make them empty again. */
 export interface StateTarget {
-  load(number: number, onBytes: (doneBytes: number, totalBytes: number) => void): Promise<CheckpointInfo>
+  load(number: number, onBytes: (doneBytes: number, totalBytes: number) => void): Promise<LoadedCheckpoint>
   clear(): void
 }
 
@@ -22,6 +24,8 @@ export interface LoadedState {
   readonly checkpoint: CheckpointInfo | undefined
   /** The log is replayed from the LSN behind this one. */
   readonly throughLsn: number
+  /** Segments of the log that the checkpoint says were sealed before it, oldest first. */
+  readonly sealed: readonly SealedSegment[]
   /** Damaged checkpoints, one line each. */
   readonly warnings: readonly string[]
 }
@@ -33,7 +37,7 @@ export async function loadCheckpoint(
   target: StateTarget | undefined,
   onBytes: (doneBytes: number, totalBytes: number) => void,
 ): Promise<LoadedState> {
-  if (target === undefined) return { checkpoint: undefined, throughLsn: start.firstLsn - 1, warnings: [] }
+  if (target === undefined) return { checkpoint: undefined, throughLsn: start.firstLsn - 1, sealed: [], warnings: [] }
   const warnings: string[] = []
   for (const number of start.checkpoints) {
     try {
@@ -43,8 +47,8 @@ export async function loadCheckpoint(
         await removeCheckpoint(directory, number)
       }
       if (place !== "usable") continue
-      const checkpoint = await target.load(number, onBytes)
-      return { checkpoint, throughLsn: checkpoint.throughLsn, warnings }
+      const { info, sealed } = await target.load(number, onBytes)
+      return { checkpoint: info, throughLsn: info.throughLsn, sealed, warnings }
     } catch (error) {
       if (!(error instanceof Corruption)) throw error
       probe("a damaged checkpoint is passed over")
@@ -56,7 +60,7 @@ export async function loadCheckpoint(
     const reason = `the log begins at LSN ${start.firstLsn}, and no good checkpoint reaches so far`
     throw new Corruption(segmentFile(start.segments[0] ?? 0), 0, 0, [reason, ...warnings].join("; "))
   }
-  return { checkpoint: undefined, throughLsn: 0, warnings }
+  return { checkpoint: undefined, throughLsn: 0, sealed: [], warnings }
 }
 
 /**

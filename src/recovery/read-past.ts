@@ -1,28 +1,22 @@
 // The state of a store at a moment, from its files alone: takes no lock, changes nothing, and may run beside the owner.
 // Exact to the commit, as far back as the oldest checkpoint that is kept, or the first commit if the log is whole.
-//
-// A moment by the clock is turned into a place in the log first. Clocks jump: a commit counts as made no earlier than any
-// commit before it, so that what was at a moment is always a prefix of the log.
 
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
-import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { Fold } from "../checkpoint/fold.ts"
 import { stateTarget } from "../checkpoint/state-loader.ts"
+import { segmentFile } from "../format/file-names.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { CannotOpen, Corruption, HistoryExpired } from "../model/errors.ts"
+import { Corruption } from "../model/errors.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import type { LogDirectory, SegmentExtent } from "../wal/log-directory.ts"
 import { readLog } from "../wal/log-reader.ts"
 import type { ReadStart } from "../wal/segment-reader.ts"
-import { scanLog } from "./scan-log.ts"
+import { findPast } from "./find-past.ts"
+import type { Moment, PastPlace } from "./find-past.ts"
 import type { ScanResult } from "./scan-log.ts"
-import { listStart } from "./select-checkpoint.ts"
 import type { RecoveryStart } from "./select-checkpoint.ts"
-
-/** Which state: behind a commit, or at a time of the wall clock, in milliseconds. Undefined: the newest. */
-export type Moment = { readonly lsn: number } | { readonly timeMs: number } | undefined
 
 export interface PastState {
   /** The last commit in the state; 0 for the empty one. */
@@ -43,16 +37,9 @@ export async function readPast(
   catalogue: Catalogue,
   shards: readonly ShardTables[],
 ): Promise<PastState> {
-  const start = await listStart(directory, manifest)
-  const scan = await scanLog(directory, start, undefined, () => undefined)
-  const oldest = await oldestOf(directory, start)
-  const lsn = await placeOf(directory, start, scan, moment, oldest)
-  if (lsn > scan.lastLsn) {
-    const reason = `LSN ${lsn} is not written yet; the last one is ${scan.lastLsn}`
-    throw new CannotOpen(directory.path, reason, "Ask for an LSN that was acknowledged")
-  }
-  if (lsn < oldest.lsn) throw new HistoryExpired(lsn, oldest.lsn)
-  const checkpoint = await loadBefore(directory, start, lsn, catalogue, shards)
+  const place = await findPast(directory, manifest, moment)
+  const { lsn, start, scan } = place
+  const checkpoint = await loadBefore(directory, place, catalogue, shards)
   const fold = new Fold(catalogue, shards)
   const after = checkpoint?.throughLsn ?? 0
   for await (const frame of readLog(directory, scan.extents, { lsn: start.firstLsn }, new Map(), after, lsn)) {
@@ -72,65 +59,30 @@ function endOf(
   return { segment, start: { ...follows, offset: SEGMENT_HEADER_SIZE } }
 }
 
-/** The oldest state that can be read, and a time at which it was the newest. */
-interface OldestState {
-  readonly lsn: number
-  readonly timeMs: number
-}
-
-/** The place in the log that a moment stands for. */
-async function placeOf(
-  directory: LogDirectory,
-  start: RecoveryStart,
-  scan: ScanResult,
-  moment: Moment,
-  oldest: OldestState,
-): Promise<number> {
-  if (moment === undefined) return scan.lastLsn
-  if ("lsn" in moment) return moment.lsn
-  const { timeMs } = moment
-  let lsn = start.firstLsn - 1
-  const range = { lsn: start.firstLsn }
-  for await (const frame of readLog(directory, scan.extents, range, new Map(), lsn, scan.lastLsn)) {
-    // The first commit that is later ends it, whatever the clock said afterwards.
-    if (frame.timeMs > timeMs) break
-    lsn = frame.lastLsn
-  }
-  // When the commits before the log were made is not known any more.
-  const isBeforeLog = lsn === start.firstLsn - 1 && timeMs < oldest.timeMs
-  return isBeforeLog ? Math.min(lsn, oldest.lsn - 1) : lsn
-}
-
-async function oldestOf(directory: LogDirectory, start: RecoveryStart): Promise<OldestState> {
-  if (start.firstLsn === 1) return { lsn: 0, timeMs: Number.NEGATIVE_INFINITY }
-  for (const number of start.checkpoints.toReversed()) {
-    const head = await headOf(directory, number)
-    if (head !== undefined && head.throughLsn + 1 >= start.firstLsn) {
-      return { lsn: head.throughLsn, timeMs: head.createdMs }
-    }
-  }
-  return { lsn: Number.POSITIVE_INFINITY, timeMs: Number.POSITIVE_INFINITY }
-}
-
-/** Loads the newest good checkpoint that reaches no further than `lsn`. */
+/** Loads the newest good checkpoint that reaches no further than `lsn`. Damage is told as damage, and not as age. */
 async function loadBefore(
   directory: LogDirectory,
-  start: RecoveryStart,
-  lsn: number,
+  { start, candidates, damage: headDamage }: PastPlace,
   catalogue: Catalogue,
   shards: readonly ShardTables[],
 ): Promise<CheckpointInfo | undefined> {
   const target = stateTarget(directory, catalogue, shards)
-  for (const number of start.checkpoints) {
-    const throughLsn = (await headOf(directory, number))?.throughLsn
-    if (throughLsn === undefined || throughLsn > lsn || throughLsn + 1 < start.firstLsn) continue
+  let damage = headDamage
+  for (const number of candidates) {
     try {
-      return await target.load(number, () => undefined)
+      return (await target.load(number, () => undefined)).info
     } catch (error) {
       if (!(error instanceof Corruption)) throw error
+      damage ??= error
       target.clear()
     }
   }
-  if (start.firstLsn > 1) throw new HistoryExpired(lsn, Number.POSITIVE_INFINITY)
-  return undefined
+  if (start.firstLsn === 1) return undefined
+  throw damage ?? noBase(start)
+}
+
+/** Nothing is damaged that is there, but something must be missing. */
+export function noBase({ firstLsn, segments }: RecoveryStart): Corruption {
+  const what = `the log begins at LSN ${firstLsn}, and no checkpoint reaches so far`
+  return new Corruption(segmentFile(segments[0] ?? 0), 0, 0, what)
 }

@@ -17,7 +17,7 @@ import { RecoveryMeter } from "./report.ts"
 import type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./report.ts"
 import { scanLog } from "./scan-log.ts"
 import type { ScanResult } from "./scan-log.ts"
-import { selectCheckpoint } from "./select-checkpoint.ts"
+import { listStart, removeLeftovers } from "./select-checkpoint.ts"
 
 export interface RecoveryInput {
   readonly directory: LogDirectory
@@ -49,7 +49,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     input.onProgress({ phase, doneBytes, totalBytes })
 
   progress("select-checkpoint", 0, 0)
-  const start = await meter.phase("select-checkpoint", () => selectCheckpoint(directory, manifest))
+  const start = await meter.phase("select-checkpoint", () => listStart(directory, manifest))
   progress("load-checkpoint", 0, 0)
   const loaded = await meter.phase("load-checkpoint", () =>
     loadCheckpoint(directory, start, state, (doneBytes, size) => progress("load-checkpoint", doneBytes, size)),
@@ -57,13 +57,16 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const totalBytes = await sizeOf(directory, start.segments.length)
   progress("scan-log", 0, totalBytes)
   const scan = await meter.phase("scan-log", () =>
-    scanLog(directory, start, input.trustedLsn, (doneBytes) =>
+    scanLog(directory, start, loaded.sealed, input.trustedLsn, (doneBytes) =>
       progress("scan-log", doneBytes, Math.max(totalBytes, doneBytes)),
     ),
   )
   checkReach(loaded, scan)
   progress("repair-tail", 0, 0)
-  const end = await meter.phase("repair-tail", () => repairTail(directory, start, scan, clock.wallMs()))
+  const end = await meter.phase("repair-tail", async () => {
+    await removeLeftovers(directory, manifest)
+    return repairTail(directory, start, scan, clock.wallMs())
+  })
   progress("replay-log", 0, scan.sizeBytes)
   const counts = await meter.phase("replay-log", () =>
     replayLog(directory, end, loaded, fold, (doneBytes) => progress("replay-log", doneBytes, scan.sizeBytes)),
@@ -75,7 +78,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     checkpoint: loaded.checkpoint?.number,
     checkpointLsn: loaded.throughLsn,
     checkpointRecords: loaded.checkpoint?.records ?? 0,
-    segments: start.segments.length,
+    segments: scan.segmentCount,
     frames: scan.frameCount,
     commits: counts.commits,
     records: counts.records,

@@ -16,6 +16,7 @@ import { lsnOf } from "../model/lsn.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
+import { appendAudit } from "./audit-file.ts"
 import { checkCheckpoint } from "./check-checkpoint.ts"
 import type { CheckedCheckpoint } from "./check-checkpoint.ts"
 import { RecordChecker } from "./check-records.ts"
@@ -96,16 +97,20 @@ export async function salvageStore(
       const [first] = check.findings
       throw new Corruption(first?.file ?? target, first?.offset ?? 0, 0, `the target reads back ${check.verdict}`)
     }
+    const { lostRangeCount, lastLsn } = salvage
+    const durationMs = platform.clock.monotonicMs() - startMs
+    const facts = { from: source, tables, records, bytes, lastLsn, lostRangeCount, durationMs }
+    await appendAudit(platform, target, "salvaged", facts)
     return {
       records,
       tables,
       lostRanges: salvage.lostRanges,
-      lostRangeCount: salvage.lostRangeCount,
+      lostRangeCount,
       checkpoint: checkpoint?.number,
       checkpointLsn: checkpoint?.throughLsn ?? 0,
-      lastLsn: salvage.lastLsn,
+      lastLsn,
       bytes,
-      durationMs: platform.clock.monotonicMs() - startMs,
+      durationMs,
     }
   } finally {
     await writer.release()

@@ -7,7 +7,11 @@
 // - one that says the log was durable past the bad place when it was written, a seal, or one in a later segment (a
 //   segment is begun only behind a synced seal): acknowledged data is gone. Refuse.
 // - others: written without a sync behind a frame that never reached the disk. Nothing synced is lost. Cut them.
+//
+// Segments that the loaded checkpoint knows as sealed are not read: the state has what they hold, and the log behind them
+// says that their seals were durable. Whoever reads history checks them then; so does verify.
 
+import type { SealedSegment } from "../format/checkpoint-block.ts"
 import { FRAME_SEAL, lastLsnOf } from "../format/frame.ts"
 import type { FrameHeader } from "../format/frame.ts"
 import { segmentFile } from "../format/file-names.ts"
@@ -31,6 +35,8 @@ export interface ScanResult {
   readonly epoch: number
   /** Of the last frame. */
   readonly checksum: number
+  /** Segments, frames and bytes that were read. */
+  readonly segmentCount: number
   readonly frameCount: number
   readonly sizeBytes: number
   readonly stop: ScanStop
@@ -83,38 +89,63 @@ interface SegmentScan {
 }
 
 /**
- * `trustedLsn`: what a failed owner in this process knew to be durable. Frames behind it are not believed, because the
- * page cache may give back what the disk refused. Undefined after a restart of the process.
+ * `sealed`: segments that need not be read, as the loaded checkpoint tells them. `trustedLsn`: what a failed owner in this
+ * process knew to be durable. Frames behind it are not believed, because the page cache may give back what the disk
+ * refused. Undefined after a restart of the process.
  * Fails with: Corruption, StorageFailed, UnsupportedFormat.
  */
 export async function scanLog(
   directory: LogDirectory,
   start: RecoveryStart,
+  sealed: readonly SealedSegment[],
   trustedLsn: number | undefined,
   onBytes: (doneBytes: number) => void,
 ): Promise<ScanResult> {
+  const known = knownSegments(start, sealed)
+  const scan = await scanBehind(directory, start, known, trustedLsn ?? Number.POSITIVE_INFINITY, onBytes)
+  if (scan.frameCount > 0 || known.length === 0) return scan
+  // Frames stood behind those segments when the checkpoint was made: what became of them, the whole log must tell.
+  probe("the log is read from its beginning after all")
+  return scanBehind(directory, start, [], trustedLsn ?? Number.POSITIVE_INFINITY, onBytes)
+}
+
+/** The segments at the beginning of this log that `sealed` tells of; none where it tells of another log's. */
+function knownSegments({ segments, firstLsn }: RecoveryStart, sealed: readonly SealedSegment[]): SealedSegment[] {
+  const first = sealed.findIndex(({ segment }) => segment === segments[0])
+  if (first < 0 || (sealed[first] as SealedSegment).firstLsn < firstLsn) return []
+  const known = sealed.slice(first)
+  const end = known.findIndex(({ segment }, index) => segment !== segments[index])
+  return end < 0 ? known : known.slice(0, end)
+}
+
+async function scanBehind(
+  directory: LogDirectory,
+  start: RecoveryStart,
+  known: readonly SealedSegment[],
+  trusted: number,
+  onBytes: (doneBytes: number) => void,
+): Promise<ScanResult> {
   const state: ScanState = {
-    extents: [],
-    lastLsn: start.firstLsn - 1,
+    extents: known.map((segment) => ({ ...segment, marks: [] })),
+    lastLsn: known.at(-1)?.lastLsn ?? start.firstLsn - 1,
     epoch: 0,
-    // The chain starts at the first frame of the log; behind a truncation its predecessor is gone.
-    checksum: start.firstLsn === 1 ? 0 : undefined,
+    // The chain starts at the first frame of the log; otherwise its predecessor is gone, or not looked at.
+    checksum: start.firstLsn === 1 && known.length === 0 ? 0 : undefined,
     frameCount: 0,
     sizeBytes: 0,
     seal: undefined,
   }
+  const segments = start.segments.slice(known.length)
   let tail: TailToRepair | undefined
-  let nextSegment = start.segments[0] ?? 1
+  let nextSegment = segments[0] ?? (start.segments.at(-1) ?? 0) + 1
   let stop: ScanStop = "end"
-  const trusted = trustedLsn ?? Number.POSITIVE_INFINITY
-  for (let index = 0; index < start.segments.length; index++) {
-    const segment = start.segments[index] as number
+  for (const [index, segment] of segments.entries()) {
     const scan = await scanSegment(directory, segment, state, trusted, onBytes)
     stop = scan.stop
     nextSegment = scan.frameCount > 0 || scan.isSealed ? segment + 1 : segment
     if (scan.isSealed) continue
     if (stop !== "untrusted") {
-      await refuseLaterFrames(directory, start.segments.slice(index + 1), segment, scan.offset, state.lastLsn)
+      await refuseLaterFrames(directory, segments.slice(index + 1), segment, scan.offset, state.lastLsn)
     }
     if (scan.frameCount > 0) {
       const { offset, fileSize, frameCount } = scan
@@ -129,6 +160,7 @@ export async function scanLog(
     lastLsn: state.lastLsn,
     epoch: state.epoch,
     checksum: state.checksum ?? 0,
+    segmentCount: segments.length,
     frameCount: state.frameCount,
     sizeBytes: state.sizeBytes,
     stop,

@@ -1,6 +1,7 @@
 // Phase 1 of 5. Next: load-checkpoint.
 // Finds what recovery may start from: the checkpoints, newest first, and the log from the oldest segment that the
-// manifest names; what was before it was let go on purpose. Removes what an interrupted checkpoint or compaction left.
+// manifest names; what was before it was let go on purpose. What an interrupted checkpoint or compaction left is passed over
+// here, and removed when nothing is left that could be refused.
 
 import { removeUnfinished } from "../checkpoint/checkpoint-files.ts"
 import { meaningOf, segmentFile } from "../format/file-names.ts"
@@ -25,26 +26,7 @@ export interface RecoveryStart {
   readonly firstLsn: number
 }
 
-/** Fails with: Corruption when a segment is missing, StorageFailed. */
-export async function selectCheckpoint(directory: LogDirectory, manifest: Manifest): Promise<RecoveryStart> {
-  await removeUnfinished(directory)
-  const start = await listStart(directory, manifest)
-  const { fileSystem, path } = directory
-  try {
-    for (const name of await fileSystem.list(path)) {
-      const meaning = meaningOf(name)
-      if (meaning?.kind !== "segment" || meaning.segment >= manifest.firstSegment) continue
-      // Let go before a crash that came between the manifest and the unlink.
-      probe("a retired segment is removed by recovery")
-      await fileSystem.unlink(fileSystem.join(path, name))
-    }
-  } catch (error) {
-    throw storageFailed("clean", path, error)
-  }
-  return start
-}
-
-/** The same, and nothing is changed. Fails with: Corruption when a segment is missing, StorageFailed. */
+/** Changes nothing. Fails with: Corruption when a segment is missing, StorageFailed. */
 export async function listStart(directory: LogDirectory, manifest: Manifest): Promise<RecoveryStart> {
   const { fileSystem, path } = directory
   const segments: number[] = []
@@ -66,6 +48,26 @@ export async function listStart(directory: LogDirectory, manifest: Manifest): Pr
   const sizes = await Promise.all(segments.slice(0, UNUSED_COUNT_MAX + 1).map((segment) => sizeOf(directory, segment)))
   const isUnused = sizes.length <= UNUSED_COUNT_MAX && sizes.every((size) => size <= SEGMENT_HEADER_SIZE)
   return { checkpoints, segments, isUnused, firstLsn: manifest.firstLsn }
+}
+
+/**
+ * Removes what an interrupted checkpoint or compaction left. Not before the log is found good: a store that is refused is
+ * not changed. Fails with: StorageFailed.
+ */
+export async function removeLeftovers(directory: LogDirectory, manifest: Manifest): Promise<void> {
+  await removeUnfinished(directory)
+  const { fileSystem, path } = directory
+  try {
+    for (const name of await fileSystem.list(path)) {
+      const meaning = meaningOf(name)
+      if (meaning?.kind !== "segment" || meaning.segment >= manifest.firstSegment) continue
+      // Let go before a crash that came between the manifest and the unlink.
+      probe("a retired segment is removed by recovery")
+      await fileSystem.unlink(fileSystem.join(path, name))
+    }
+  } catch (error) {
+    throw storageFailed("clean", path, error)
+  }
 }
 
 async function sizeOf({ fileSystem, path }: LogDirectory, segment: number): Promise<number> {

@@ -22,7 +22,19 @@ export interface CrashStatesOptions {
   readonly limit?: number
   /** Samples for each moment with more pending units than all subsets are tried of. Default 32. */
   readonly sampleCount?: number
+  /** What the file system never leaves behind is taken out of every state. Default: nothing is. */
+  readonly narrow?: Narrowing
 }
+
+/**
+ * What a kinder file system than that of POSIX would have made of a candidate: less of it kept, or, undefined, nothing
+ * that could be. `pending` has the units, oldest first, `medium` what was durable before them.
+ */
+export type Narrowing = (
+  candidate: Candidate,
+  pending: readonly PendingUnit[],
+  medium: DiskTree,
+) => Candidate | undefined
 
 const SAMPLE_COUNT_DEFAULT = 32
 /** Ended operations between two searches for files that nothing leads to any more. */
@@ -46,10 +58,14 @@ export class CrashState {
   /** Rebuilds this state with the same trace and seed. */
   readonly id: string
   readonly kind: CandidateKind
+  /** Equal for states that hold the same, at whatever moment; for different ones as good as never. */
+  readonly fingerprint: number
   /** Operations that had ended before the crash: what was acknowledged with at most so many ended must be there. */
   readonly afterOperation: number
   /** Operations that had begun and not ended. */
   readonly inFlight: readonly Operation[]
+  /** Events of the trace before the crash, as `SimulatedDisk.eventCount` counts them. */
+  readonly eventCount: number
 
   readonly #trace: DiskTrace
   readonly #candidate: Candidate
@@ -60,13 +76,20 @@ export class CrashState {
   constructor(trace: DiskTrace, point: CrashPoint, number: number, candidate: Candidate, tree: DiskTree) {
     this.id = `${point.next}.${number}`
     this.kind = candidate.kind
+    this.fingerprint = tree.fingerprint()
     this.afterOperation = point.completedCount
     this.inFlight = point.inFlight.map((serial) => trace.operations[serial - 1] as Operation)
+    this.eventCount = point.next
     this.#trace = trace
     this.#candidate = candidate
     this.#pending = point.pending
     this.#lastCompleted = point.lastCompleted
     this.#tree = tree
+  }
+
+  /** Units of what was pending that the crash lost or tore. */
+  get lossCount(): number {
+    return this.#candidate.kept.reduce((count, kept) => count + 1 - kept, this.#candidate.torn === undefined ? 0 : 1)
   }
 
   /** A disk that holds this state and nothing pending, unlocked. Each call gives another one. */
@@ -92,7 +115,7 @@ export class CrashState {
 
 /** The crash states of a trace, moment by moment. The same trace and options give the same states in the same order. */
 export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {}): Generator<CrashState> {
-  const { seed = 0, limit = Infinity, sampleCount = SAMPLE_COUNT_DEFAULT } = options
+  const { seed = 0, limit = Infinity, sampleCount = SAMPLE_COUNT_DEFAULT, narrow } = options
   const chosen = limit === Infinity ? 1 : limit / countCandidates(trace, sampleCount)
   for (const point of crashPoints(trace)) {
     const builder = new StateBuilder(point.medium, point.pending)
@@ -100,7 +123,7 @@ export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {})
     const seen = new Set<number>()
     for (let number = 0; number < count; number++) {
       if (chosen < 1 && !isChosen(seed, point.next, number, chosen)) continue
-      const state = stateOf(seed, point, number, builder)
+      const state = stateOf(seed, point, number, builder, narrow)
       if (state === undefined) continue
       const key = state.tree.fingerprint()
       if (seen.has(key)) continue
@@ -110,14 +133,14 @@ export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {})
   }
 }
 
-/** The one state of that id. Requires: an id that `crashStates` gave for this trace and seed. */
-export function crashState(trace: DiskTrace, id: string, seed = 0): CrashState {
+/** The one state of that id. Requires: an id that `crashStates` gave for this trace, seed and narrowing. */
+export function crashState(trace: DiskTrace, id: string, seed = 0, narrow?: Narrowing): CrashState {
   const [next, number] = id.split(".").map(Number)
   invariant(next !== undefined && number !== undefined, "a crash state's id is two numbers with a point between them")
   for (const point of crashPoints(trace)) {
     if (point.next !== next) continue
     const builder = new StateBuilder(point.medium, point.pending)
-    const state = stateOf(seed, point, number, builder)
+    const state = stateOf(seed, point, number, builder, narrow)
     if (state !== undefined) return new CrashState(trace, point, number, state.candidate, state.tree)
   }
   invariant(false, `the trace has a crash state ${id}`)
@@ -135,11 +158,13 @@ function stateOf(
   point: CrashPoint,
   number: number,
   builder: StateBuilder,
+  narrow: Narrowing | undefined,
 ): { readonly candidate: Candidate; readonly tree: DiskTree } | undefined {
   const random = (): SimulatedRandom => new SimulatedRandom(mix(mix(seed, point.next), number))
-  const candidate = candidateOf(number, point.pending.length, random)
-  const tree = builder.build(candidate)
-  return tree && { candidate, tree }
+  const drawn = candidateOf(number, point.pending.length, random)
+  const candidate = narrow === undefined ? drawn : narrow(drawn, point.pending, point.medium)
+  const tree = candidate && builder.build(candidate)
+  return candidate && tree && { candidate, tree }
 }
 
 // A moment is taken just before something changes, when the most is acknowledged that this state must account for.

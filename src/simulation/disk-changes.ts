@@ -21,7 +21,7 @@ export interface SizeChange {
   readonly cuts: boolean
 }
 
-/** A new name for a new file or directory. */
+/** A new name: for a new file or directory, or a further one for a file that is there. */
 export interface CreateChange {
   readonly kind: "create"
   readonly place: TreePlace

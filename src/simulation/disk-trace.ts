@@ -14,13 +14,16 @@ export type OperationName =
   | "size"
   | "close"
   | "rename"
+  | "link"
   | "unlink"
   | "list"
   | "stat"
   | "makeDirectory"
+  | "removeDirectory"
   | "syncDirectory"
   | "lock"
   | "freeBytes"
+  | "totalBytes"
 
 /** One call of the file system, as a reader of a trace wants to see it. */
 export interface Operation {

@@ -81,8 +81,10 @@ const WITH_PARTS: ReadonlySet<OperationName> = new Set([
   "dataSync",
   "truncate",
   "rename",
+  "link",
   "unlink",
   "makeDirectory",
+  "removeDirectory",
   "syncDirectory",
 ])
 

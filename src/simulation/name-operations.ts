@@ -27,6 +27,27 @@ export function unlinkName(tree: DiskTree, path: string): UnlinkChange {
   return { kind: "unlink", place, node }
 }
 
+/** Fails with: ENOENT, ENOTDIR, ENOTEMPTY. */
+export function removeDirectoryName(tree: DiskTree, path: string): UnlinkChange {
+  const { place, node } = existing(tree, path, "rmdir")
+  const directory = tree.directory(node)
+  if (directory === undefined) throw systemError("ENOTDIR", "rmdir", path)
+  if (directory.entries.size > 0) throw systemError("ENOTEMPTY", "rmdir", path)
+  tree.changeDirectory(place.directory).entries.delete(place.name)
+  return { kind: "unlink", place, node }
+}
+
+/** A further name for a file. Fails with: EEXIST, ENOENT, ENOTDIR, EPERM for a directory. */
+export function linkName(tree: DiskTree, source: string, target: string): CreateChange {
+  const { node } = existing(tree, source, "link")
+  if (tree.directory(node) !== undefined) throw systemError("EPERM", "link", source)
+  const place = tree.placeOf(target, "link")
+  const entries = tree.changeDirectory(place.directory).entries
+  if (entries.has(place.name)) throw systemError("EEXIST", "link", source)
+  entries.set(place.name, node)
+  return { kind: "create", place, node, of: "file" }
+}
+
 /**
  * Moves the name; `replaced` is the node that the target's name stood for. Undefined if both names are one.
  * Fails with: ENOENT, ENOTDIR, EISDIR, ENOTEMPTY, EINVAL.

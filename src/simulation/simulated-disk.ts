@@ -3,7 +3,7 @@
 // seed give the same outcomes.
 //
 // What a crash keeps follows POSIX and nothing kinder: whatever was not synced may be kept, lost or torn, sector by sector
-// and name by name, in any order (durable-state.ts). Not here: rights, links, times.
+// and name by name, in any order (durable-state.ts). Not here: rights, symbolic links, times.
 
 import { invariant } from "../model/invariant.ts"
 import type { DirectoryLock, FileHandle, FileMode, FileStat, FileSystem, LockRefusal } from "../platform/file-system.ts"
@@ -15,7 +15,7 @@ import { normalPath, parentPath } from "./disk-path.ts"
 import type { DiskTrace, Operation } from "./disk-trace.ts"
 import { DiskTree } from "./disk-tree.ts"
 import { FaultPlan, type Fault } from "./fault-plan.ts"
-import { createName, renameName, unlinkName } from "./name-operations.ts"
+import { createName, linkName, removeDirectoryName, renameName, unlinkName } from "./name-operations.ts"
 import { OperationRunner } from "./operation-runner.ts"
 import { SimulatedFile } from "./simulated-file.ts"
 import { SimulatedRandom } from "./simulated-random.ts"
@@ -100,6 +100,13 @@ export class SimulatedDisk implements FileSystem {
     })
   }
 
+  link(source: string, target: string): Promise<void> {
+    const { cache, runner } = this.#core
+    return runner.run({ name: "link", path: source, detail: `to ${target}` }, () => {
+      return { result: undefined, changes: [linkName(cache, source, target)] }
+    })
+  }
+
   unlink(path: string): Promise<void> {
     return this.#core.runner.run({ name: "unlink", path }, () => {
       const change = unlinkName(this.#core.cache, path)
@@ -137,12 +144,25 @@ export class SimulatedDisk implements FileSystem {
     }
     if (existing !== "/") await this.syncDirectory(parentPath(existing))
     for (const directory of missing.reverse()) {
-      await this.#core.runner.run({ name: "makeDirectory", path: directory }, () => {
-        const change = createName(this.#core.cache, directory, "directory")
-        return { result: undefined, changes: [change] }
-      })
+      await this.createDirectory(directory)
       await this.syncDirectory(parentPath(directory))
     }
+  }
+
+  /** Makes one directory, as POSIX does: its name is not durable before its parent is synced. */
+  createDirectory(path: string): Promise<void> {
+    return this.#core.runner.run({ name: "makeDirectory", path }, () => {
+      return { result: undefined, changes: [createName(this.#core.cache, path, "directory")] }
+    })
+  }
+
+  removeDirectory(path: string): Promise<void> {
+    const { cache, runner } = this.#core
+    return runner.run({ name: "removeDirectory", path }, () => {
+      const change = removeDirectoryName(cache, path)
+      this.#core.freeIfUnused(change.node)
+      return { result: undefined, changes: [change] }
+    })
   }
 
   syncDirectory(path: string): Promise<void> {
@@ -168,6 +188,10 @@ export class SimulatedDisk implements FileSystem {
 
   freeBytes(path: string): Promise<number | undefined> {
     return this.#core.runner.run({ name: "freeBytes", path }, () => ({ result: this.#core.freeBytes() }))
+  }
+
+  totalBytes(path: string): Promise<number | undefined> {
+    return this.#core.runner.run({ name: "totalBytes", path }, () => ({ result: this.#core.capacityBytes }))
   }
 
   join(directory: string, name: string): string {
@@ -213,6 +237,11 @@ export class SimulatedDisk implements FileSystem {
   /** Operations that have ended. */
   get operationCount(): number {
     return this.#core.runner.completedCount
+  }
+
+  /** Events of the trace so far: what happened before a moment, and what after it. */
+  get eventCount(): number {
+    return this.#core.runner.recorder.eventCount
   }
 
   /** All operations since the disk was mounted, in the order of their serial numbers. */

@@ -5,6 +5,7 @@ import type { Platform } from "../platform/platform.ts"
 import { crc32 } from "./checksum.ts"
 import { SimulatedClock } from "./simulated-clock.ts"
 import { SimulatedDisk } from "./simulated-disk.ts"
+import { SimulatedEventLoop } from "./simulated-event-loop.ts"
 import { SimulatedRandom } from "./simulated-random.ts"
 
 export interface SimulatedPlatform extends Platform {
@@ -12,6 +13,7 @@ export interface SimulatedPlatform extends Platform {
   readonly clock: SimulatedClock
   readonly random: SimulatedRandom
   readonly checksum: Checksum
+  readonly eventLoop: SimulatedEventLoop
 }
 
 export interface SimulatedPlatformOptions {
@@ -33,6 +35,7 @@ export function simulatePlatform(options: SimulatedPlatformOptions): SimulatedPl
     random: new SimulatedRandom(seed),
     checksum: crc32,
     diagnostics: { publish: () => undefined },
+    eventLoop: new SimulatedEventLoop(),
     identity: `simulation ${seed}`,
     residentBytes: () => RESIDENT_BYTES,
   }

@@ -26,6 +26,11 @@ export class TraceRecorder {
     return this.#operations
   }
 
+  /** Events so far; 0 when no trace is kept. */
+  get eventCount(): number {
+    return this.#events?.length ?? 0
+  }
+
   addOperation(operation: Operation): void {
     if (this.#events !== undefined) this.#operations.push(operation)
   }

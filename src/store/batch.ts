@@ -1,7 +1,8 @@
 // An atomic batch: operations on any tables, collected first, then committed as one.
 
 import type { Operation } from "./commit-session.ts"
-import type { TableHandle } from "./table-handle.ts"
+import { TableHandle } from "./table-handle.ts"
+import type { TableContext } from "./table-handle.ts"
 
 /** Collects operations. Valid only during the function that it was given to. */
 export interface Batch {
@@ -11,10 +12,16 @@ export interface Batch {
 
 export class BatchBuilder implements Batch {
   readonly #operations: (Operation | Promise<Operation>)[] = []
+  readonly #context: TableContext
   #isOpen = true
 
+  /** `context`: that of the store's handles. */
+  constructor(context: TableContext) {
+    this.#context = context
+  }
+
   put<Value>(table: TableHandle<Value>, key: string, value: Value): void {
-    this.#checkOpen()
+    this.#check(table)
     const validated = table.validated(key, value)
     if (validated instanceof Promise) {
       const operation = validated.then((result) => table.insertion(key, result))
@@ -25,7 +32,7 @@ export class BatchBuilder implements Batch {
   }
 
   delete(table: TableHandle<never> | TableHandle, key: string): void {
-    this.#checkOpen()
+    this.#check(table)
     this.#operations.push(table.deletion(key))
   }
 
@@ -48,8 +55,15 @@ export class BatchBuilder implements Batch {
     return settled.length === this.#operations.length ? settled : undefined
   }
 
-  #checkOpen(): void {
-    if (!this.#isOpen)
+  #check(table: unknown): void {
+    if (!this.#isOpen) {
       throw new TypeError("the batch has ended: add to it only within the function that it was given to")
+    }
+    if (!(table instanceof TableHandle)) {
+      throw new TypeError("the first argument must be a table, as store.table(name) gives it")
+    }
+    if (!table.isOf(this.#context)) {
+      throw new TypeError(`the table "${table.name}" is another store's: a batch is of one store`)
+    }
   }
 }

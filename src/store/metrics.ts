@@ -1,7 +1,12 @@
 // The store's numbers. Every one is measured where it happens; a number that nothing can change has no place here.
 
+import { ALERT_RULES } from "../actors/alert-rules.ts"
+import type { Alert, AlertRule, AlertSeverity } from "../actors/alert-rules.ts"
 import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
+import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
+import { LatencyHistogram } from "../wal/latency-histogram.ts"
+import type { LatencyBucket } from "../wal/latency-histogram.ts"
 import type { Reader } from "./reader.ts"
 import type { Writer } from "./writer.ts"
 
@@ -25,6 +30,12 @@ export interface StoreMetrics {
     readonly batchCommitsMax: number
     /** Milliseconds from handing a batch over until it is written or synced. */
     readonly latencyMs: { readonly p50: number; readonly p99: number; readonly max: number }
+    /** How those durations are spread: cumulative counts; the bounds do not change. */
+    readonly latencyHistogram: {
+      readonly sumMs: number
+      readonly count: number
+      readonly buckets: readonly LatencyBucket[]
+    }
     /** Bytes that wait for the disk, and writes that wait in line. */
     readonly backlogBytes: number
     readonly waitingWrites: number
@@ -46,17 +57,45 @@ export interface StoreMetrics {
     readonly gets: number
     readonly hits: number
   }
-  readonly shards: readonly { readonly records: number; readonly isUp: boolean; readonly rebuilds: number }[]
+  readonly shards: readonly {
+    readonly records: number
+    readonly liveBytes: number
+    readonly allocatedBytes: number
+    readonly isUp: boolean
+    readonly rebuilds: number
+  }[]
   readonly feed: ReturnType<Engine["feed"]["metrics"]>
   readonly actors: {
     readonly recoveries: number
     /** Restarts by the actor's path. */
     readonly restarts: Readonly<Record<string, number>>
   }
+  /** The last recovery; `store.recovery` has all of it. */
+  readonly recovery: {
+    readonly durationMs: number
+    readonly logBytes: number
+    readonly commits: number
+    readonly records: number
+    readonly cutBytes: number
+  }
+  /** By how much the event loop was late within the last ten seconds that were measured. */
+  readonly eventLoop: EventLoopDelay
+  readonly process: {
+    /** Bytes of memory that the process holds, with all that is in it. */
+    readonly residentBytes: number
+  }
+  /** Alerts that stand, by their severity and by their rule. */
+  readonly alerts: {
+    readonly warning: number
+    readonly critical: number
+    readonly rules: Readonly<Record<AlertRule, AlertSeverity | "none">>
+  }
 }
 
 export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): StoreMetrics {
-  const { log, commit } = engine
+  const { log, commit, monitor } = engine
+  const latency = commit?.flushLatency ?? new LatencyHistogram()
+  const report = engine.recovered?.report
   const tables = {
     records: 0,
     liveBytes: 0,
@@ -68,20 +107,22 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
   }
   engine.drainShards()
   const shards = engine.shards.map((shard) => {
-    let records = 0
+    const own = { records: 0, liveBytes: 0, allocatedBytes: 0 }
     for (const partition of shard.tables?.partitions ?? []) {
       if (partition === undefined) continue
       const part = partition.table.metrics()
-      records += part.count
-      tables.liveBytes += part.liveBytes
+      own.records += part.count
+      own.liveBytes += part.liveBytes
+      own.allocatedBytes += part.allocatedBytes
       tables.deadBytes += part.deadBytes
-      tables.allocatedBytes += part.allocatedBytes
       tables.indexBytes += part.indexBytes
       tables.movedRecords += part.movedRecords
       tables.returnedBytes += part.returnedBytes
     }
-    tables.records += records
-    return { records, isUp: shard.tables !== undefined, rebuilds: shard.rebuildCount }
+    tables.records += own.records
+    tables.liveBytes += own.liveBytes
+    tables.allocatedBytes += own.allocatedBytes
+    return { ...own, isUp: shard.tables !== undefined, rebuilds: shard.rebuildCount }
   })
   return {
     log: {
@@ -100,10 +141,11 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
       commits: commit?.counters.commits ?? 0,
       batchCommitsMax: commit?.counters.batchCommitsMax ?? 0,
       latencyMs: {
-        p50: commit?.flushLatency.quantileMs(0.5) ?? 0,
-        p99: commit?.flushLatency.quantileMs(0.99) ?? 0,
-        max: commit?.flushLatency.maxMs ?? 0,
+        p50: latency.quantileMs(0.5),
+        p99: latency.quantileMs(0.99),
+        max: latency.maxMs,
       },
+      latencyHistogram: { sumMs: latency.sumMs, count: latency.count, buckets: latency.buckets() },
       backlogBytes: commit?.backlogBytes ?? 0,
       waitingWrites: engine.admission.count,
     },
@@ -112,5 +154,26 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },
+    recovery: {
+      durationMs: report?.durationMs ?? 0,
+      logBytes: report?.logBytes ?? 0,
+      commits: report?.commits ?? 0,
+      records: report?.records ?? 0,
+      cutBytes: report?.cutBytes ?? 0,
+    },
+    eventLoop: monitor.eventLoop,
+    process: { residentBytes: engine.settings.residentBytes() },
+    alerts: alertsOf(monitor.alerts),
+  }
+}
+
+function alertsOf(standing: readonly Alert[]): StoreMetrics["alerts"] {
+  const severityOf = (rule: AlertRule): AlertSeverity | "none" =>
+    standing.find((alert) => alert.rule === rule)?.severity ?? "none"
+  const countOf = (severity: AlertSeverity): number => standing.filter((alert) => alert.severity === severity).length
+  return {
+    warning: countOf("warning"),
+    critical: countOf("critical"),
+    rules: Object.fromEntries(ALERT_RULES.map((rule) => [rule, severityOf(rule)])) as StoreMetrics["alerts"]["rules"],
   }
 }

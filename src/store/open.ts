@@ -7,8 +7,10 @@ import { nodePlatform } from "../platform/node/node-platform.ts"
 import { startWorker } from "../platform/node/node-worker.ts"
 import type { Platform } from "../platform/platform.ts"
 import { typedError } from "../platform/system-error.ts"
+import { isFoldOutcome } from "../recovery/fold-job.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
+import { AuditLog } from "./audit-log.ts"
 import { followFrom, momentFrom, settingsFrom } from "./options.ts"
 import type { FollowOptions, OpenOptions, PastOptions, Settings } from "./options.ts"
 import type { FollowingStore } from "./follower.ts"
@@ -16,7 +18,7 @@ import { openPast, readDirectory } from "./past.ts"
 import type { PastStore } from "./past.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
-import { EventHub } from "./store-event.ts"
+import { EventHub, tellAlerts } from "./store-event.ts"
 import { Store } from "./store.ts"
 
 /** The module that makes checkpoints on another thread: beside this one when bundled, at its door in the source. */
@@ -81,6 +83,8 @@ export async function open(
   const { Engine } = await import("../actors/engine.ts")
   const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
   const events = new EventHub(path, platform.clock, platform.diagnostics)
+  const audit = settings.audit ? auditOf(platform, path, events) : undefined
+  if (settings.onAlert !== undefined) tellAlerts(events, settings.onAlert)
   let isOpening = true
   const engine = engineFor(Engine, platform, owned, settings, events, (progress) => {
     // A later recovery, after the log has failed, is nobody's to give up.
@@ -97,9 +101,17 @@ export async function open(
     await owned.lock.release().catch(() => undefined)
     throw typedError("open", path, error)
   }
-  const store = new Store(path, engine, owned.lock, settings.durability, events)
+  const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
+  const store = new Store(path, engine, lock, settings.durability, events)
   events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
+  audit?.begin()
   return store
+}
+
+function auditOf(platform: Platform, path: string, events: EventHub): AuditLog {
+  const audit = new AuditLog(platform, path, (error) => events.emit({ kind: "audit-failed", error }))
+  events.listen((event) => audit.note(event))
+  return audit
 }
 
 async function follow(path: string, options: FollowOptions): Promise<FollowingStore> {
@@ -144,6 +156,9 @@ function engineFor(
       checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints, historyMs: settings.keep.historyMs },
       // The other thread sees the machine's own files, not a simulation's.
       startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
+      alerts: settings.alerts,
+      eventLoop: platform.eventLoop,
+      residentBytes: () => platform.residentBytes(),
       onRecovery,
       onEvent: (event) => events.emit(event),
     },
@@ -152,5 +167,5 @@ function engineFor(
 }
 
 function startFold(job: FoldJob): FoldRun {
-  return startWorker(workerUrl, job)
+  return startWorker(workerUrl, job, isFoldOutcome)
 }

@@ -10,10 +10,12 @@ import {
   SHARD_COUNT_DEFAULT,
   SHARD_COUNT_MAX,
 } from "../model/limits.ts"
+import { ALERT_DEFAULTS } from "../actors/alert-rules.ts"
+import type { Alert, AlertThresholds } from "../actors/alert-rules.ts"
 import { DURABILITIES } from "../model/durability.ts"
 import type { Durability } from "../model/durability.ts"
 import type { Platform } from "../platform/platform.ts"
-import type { Moment } from "../recovery/read-past.ts"
+import type { Moment } from "../recovery/find-past.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
 
 export interface FlushOptions {
@@ -41,6 +43,11 @@ export interface CheckpointOptions {
   readonly commits?: number
   /** Milliseconds after which one is made, if anything was written. Default 0: never for that reason. */
   readonly intervalMs?: number
+  /**
+   * Part of the last checkpoint and the log behind it that is of no more use, from which on `logBytes` are enough, however
+   * large the state was. Default 0.5; 1: never for that reason.
+   */
+  readonly redundancy?: number
   /** Whether one is made when the store is closed. Default false. */
   readonly onClose?: boolean
   /** Whether large ones are made by a worker thread. Default true; false: on this thread, in slices. */
@@ -54,11 +61,18 @@ export interface KeepOptions {
   readonly historyMs?: number
 }
 
+export interface AlertOptions extends Partial<AlertThresholds> {
+  /** Told of every alert that is raised, also with another severity, or cleared. */
+  readonly onAlert?: (alert: Alert, change: "raised" | "cleared") => void
+}
+
 export interface OpenOptions {
   /** When a write's promise resolves, unless its table or the write itself says otherwise. Default "synced". */
   readonly durability?: Durability
   readonly flush?: FlushOptions
   readonly backlog?: BacklogOptions
+  /** What an operator is told of, and from where on. False: nothing. */
+  readonly alerts?: AlertOptions | false
   /** When the log is folded into a checkpoint. False: only by hand. */
   readonly checkpoint?: CheckpointOptions | false
   /** What is kept of the past. */
@@ -69,6 +83,8 @@ export interface OpenOptions {
   readonly segmentBytes?: number
   /** False: fail where there is no store yet. Default true. */
   readonly create?: boolean
+  /** Whether an audit log is kept in the directory: audit.log, a line for each turn in the store's life. Default true. */
+  readonly audit?: boolean
   /** Told how recovery gets on while the store is opened; what it throws gives up opening. */
   readonly onRecovery?: (progress: RecoveryProgress) => void
   /** Gives up opening. */
@@ -109,10 +125,14 @@ export interface Settings {
   readonly flush: Required<FlushOptions>
   readonly backlog: Required<BacklogOptions>
   readonly checkpoint: Required<CheckpointOptions>
+  /** Undefined: no alerts. */
+  readonly alerts: AlertThresholds | undefined
+  readonly onAlert: AlertOptions["onAlert"]
   readonly keep: Required<KeepOptions>
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
+  readonly audit: boolean
   readonly onRecovery: ((progress: RecoveryProgress) => void) | undefined
   readonly signal: AbortSignal | undefined
 }
@@ -123,6 +143,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   logBytes: 64 * 1024 * 1024,
   commits: Number.MAX_SAFE_INTEGER,
   intervalMs: 0,
+  redundancy: 0.5,
   onClose: false,
   worker: true,
 }
@@ -134,11 +155,13 @@ export function settingsFrom(options: unknown): Settings {
     "durability",
     "flush",
     "backlog",
+    "alerts",
     "checkpoint",
     "keep",
     "shards",
     "segmentBytes",
     "create",
+    "audit",
     "onRecovery",
     "signal",
     "platform",
@@ -166,6 +189,7 @@ export function settingsFrom(options: unknown): Settings {
       waiters: integer("backlog.waiters", backlog["waiters"], BACKLOG_DEFAULTS.waiters, 1, 100_000_000),
     },
     checkpoint: checkpointFrom(given["checkpoint"]),
+    ...alertsFrom(given["alerts"]),
     keep: {
       checkpoints: integer("keep.checkpoints", keep["checkpoints"], KEEP_DEFAULTS.checkpoints, 1, 1000),
       historyMs: integer(
@@ -188,6 +212,7 @@ export function settingsFrom(options: unknown): Settings {
         "bytes",
       ) & ~7,
     create: optional("create", given["create"], "boolean", isBoolean) ?? true,
+    audit: optional("audit", given["audit"], "boolean", isBoolean) ?? true,
     onRecovery: optional("onRecovery", given["onRecovery"], "function", isProgressListener),
     signal: optional("signal", given["signal"], "AbortSignal", isSignal),
   }
@@ -197,14 +222,41 @@ function checkpointFrom(value: unknown): Required<CheckpointOptions> {
   const never = Number.MAX_SAFE_INTEGER
   if (value === false) return { ...CHECKPOINT_DEFAULTS, logBytes: never }
   const given = record("checkpoint", value ?? {}, Object.keys(CHECKPOINT_DEFAULTS))
-  const { logBytes, commits, intervalMs, onClose, worker } = CHECKPOINT_DEFAULTS
+  const { logBytes, commits, intervalMs, redundancy, onClose, worker } = CHECKPOINT_DEFAULTS
   return {
     logBytes: integer("checkpoint.logBytes", given["logBytes"], logBytes, 1, never, "bytes"),
     commits: integer("checkpoint.commits", given["commits"], commits, 1, never),
     intervalMs: integer("checkpoint.intervalMs", given["intervalMs"], intervalMs, 0, never, "milliseconds"),
+    redundancy: share("checkpoint.redundancy", given["redundancy"], redundancy),
     onClose: optional("checkpoint.onClose", given["onClose"], "boolean", isBoolean) ?? onClose,
     worker: optional("checkpoint.worker", given["worker"], "boolean", isBoolean) ?? worker,
   }
+}
+
+function alertsFrom(value: unknown): { alerts: AlertThresholds | undefined; onAlert: AlertOptions["onAlert"] } {
+  if (value === false) return { alerts: undefined, onAlert: undefined }
+  const given = record("alerts", value ?? {}, [...Object.keys(ALERT_DEFAULTS), "onAlert"])
+  const count = (name: keyof AlertThresholds, fallback: number = ALERT_DEFAULTS[name], unit?: string): number =>
+    integer(`alerts.${name}`, given[name], fallback, 1, Number.MAX_SAFE_INTEGER, unit)
+  const logWarningBytes = count("logWarningBytes", undefined, "bytes")
+  const diskFreeShare = share("alerts.diskFreeShare", given["diskFreeShare"], ALERT_DEFAULTS.diskFreeShare)
+  const alerts: AlertThresholds = {
+    logWarningBytes,
+    // Where only one of the two is given, the other gives way.
+    logCriticalBytes: count("logCriticalBytes", Math.max(ALERT_DEFAULTS.logCriticalBytes, logWarningBytes), "bytes"),
+    redundancy: share("alerts.redundancy", given["redundancy"], ALERT_DEFAULTS.redundancy),
+    diskFreeShare,
+    diskCriticalShare: share(
+      "alerts.diskCriticalShare",
+      given["diskCriticalShare"],
+      Math.min(ALERT_DEFAULTS.diskCriticalShare, diskFreeShare),
+    ),
+    flushLatencyMs: count("flushLatencyMs", undefined, "milliseconds"),
+    eventLoopMs: count("eventLoopMs", undefined, "milliseconds"),
+    restarts: count("restarts"),
+    checkpointFailures: count("checkpointFailures"),
+  }
+  return { alerts, onAlert: optional("alerts.onAlert", given["onAlert"], "function", isAlertListener) }
 }
 
 /** The moment that read-only options ask for. Throws a TypeError. */
@@ -260,6 +312,12 @@ function integer(name: string, value: unknown, fallback: number, low: number, hi
   throw new TypeError(`${name} must be a whole number${inUnits} from ${low} to ${high}, not ${show(value)}`)
 }
 
+function share(name: string, value: unknown, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value === "number" && value >= 0 && value <= 1) return value
+  throw new TypeError(`${name} must be a number from 0 to 1, not ${show(value)}`)
+}
+
 function optional<T>(name: string, value: unknown, kind: string, is: (value: unknown) => value is T): T | undefined {
   if (value === undefined) return undefined
   if (is(value)) return value
@@ -271,6 +329,10 @@ function isBoolean(value: unknown): value is boolean {
 }
 
 function isProgressListener(value: unknown): value is (progress: RecoveryProgress) => void {
+  return typeof value === "function"
+}
+
+function isAlertListener(value: unknown): value is NonNullable<AlertOptions["onAlert"]> {
   return typeof value === "function"
 }
 

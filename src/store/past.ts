@@ -1,24 +1,20 @@
 // A store as it was at a moment: read from its files into memory, and nothing else. No lock, no log, no writes; the owner
 // may go on beside it. What it holds does not change any more.
 
-import { readManifest } from "../checkpoint/manifest-file.ts"
 import type { Manifest } from "../format/manifest.ts"
-import { CannotOpen, Corruption, StorageFailed, StoreClosed } from "../model/errors.ts"
+import { StoreClosed } from "../model/errors.ts"
 import type { OrreryError } from "../model/errors.ts"
 import { InvariantViolation } from "../model/invariant.ts"
 import type { Platform } from "../platform/platform.ts"
-import { typedError } from "../platform/system-error.ts"
-import { examine } from "../recovery/examine-directory.ts"
 import { readPast } from "../recovery/read-past.ts"
-import type { Moment, PastState } from "../recovery/read-past.ts"
+import type { Moment } from "../recovery/find-past.ts"
+import type { PastState } from "../recovery/read-past.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
 import { Reader } from "./reader.ts"
+import { readStoreFiles } from "./store-reading.ts"
 import { TableView } from "./table-view.ts"
-
-/** An owner that lets go of files while they are read is met by reading again, so often. */
-const ATTEMPT_COUNT = 5
 
 export class PastStore {
   /** The directory. */
@@ -104,38 +100,12 @@ export async function readDirectory(
   signal: AbortSignal | undefined,
   catalogue: Catalogue = new Catalogue(),
 ): Promise<PastReading> {
-  if ((await examine(platform, path)) !== "store") {
-    throw new CannotOpen(path, "there is no store", "Check the path")
-  }
-  for (let attempt = 1; ; attempt++) {
-    signal?.throwIfAborted()
-    try {
-      return await readOnce(platform, path, moment, shardCount, catalogue)
-    } catch (error) {
-      // An owner that writes meanwhile looks like damage when what it wrote is seen in part: it is looked at again.
-      const isGone = error instanceof StorageFailed && error.systemCode === "ENOENT"
-      const mayPass = isGone || error instanceof Corruption
-      if (!mayPass || attempt === ATTEMPT_COUNT) throw typedError("read", path, error)
-    }
-  }
-}
-
-async function readOnce(
-  platform: Platform,
-  path: string,
-  moment: Moment,
-  shardCount: number,
-  catalogue: Catalogue,
-): Promise<PastReading> {
-  const { fileSystem, checksum } = platform
-  const { manifest } = await readManifest(fileSystem, path, checksum)
-  if (manifest === undefined) throw new CannotOpen(path, "no copy of its manifest is good", "Restore a backup")
-  const { storeId, checksumSeed } = manifest
-  const directory = { fileSystem, checksum, path, storeId, checksumSeed }
-  catalogue.reset()
-  const shards = Array.from({ length: shardCount }, () => new ShardTables())
-  const state = await readPast(directory, manifest, moment, catalogue, shards)
-  return { directory, manifest, catalogue, shards, state }
+  return readStoreFiles(platform, path, signal, async (directory, manifest) => {
+    catalogue.reset()
+    const shards = Array.from({ length: shardCount }, () => new ShardTables())
+    const state = await readPast(directory, manifest, moment, catalogue, shards)
+    return { directory, manifest, catalogue, shards, state }
+  })
 }
 
 function closed(): OrreryError {

@@ -15,6 +15,7 @@ import type { DirectoryLock } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
 import { systemCodeOf, typedError } from "../platform/system-error.ts"
 import { attempt, cannotOpen, examine } from "../recovery/examine-directory.ts"
+import { mendReplacement } from "../recovery/replace-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 
@@ -34,7 +35,11 @@ export async function takeDirectory(
   create: boolean,
   segmentBytes: number,
 ): Promise<OwnedDirectory> {
-  const found = await examine(platform, path)
+  let found = await examine(platform, path)
+  // A restore that was cut off in the moment between the old store and the new one.
+  if (found === "absent" && (await mendReplacement(platform, path.replace(/[/\\]+$/, "")))) {
+    found = await examine(platform, path)
+  }
   if (found === "absent" || found === "empty") {
     if (!create) throw new CannotOpen(path, "there is no store", "Check the path, or open it with create: true")
   }

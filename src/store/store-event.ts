@@ -6,8 +6,10 @@ import type { OrreryError } from "../model/errors.ts"
 import type { Clock } from "../platform/clock.ts"
 import type { Diagnostics } from "../platform/diagnostics.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
+import { observeEvents } from "../streams/event-observable.ts"
 import type { EventSource } from "../streams/event-observable.ts"
 import type { BackupReport } from "./backup.ts"
+import type { AlertOptions } from "./options.ts"
 
 type Occurrence =
   | EngineEvent
@@ -15,6 +17,8 @@ type Occurrence =
   | { readonly kind: "opened"; readonly owner: string; readonly recovery: RecoveryReport }
   /** A backup of the store is whole. */
   | { readonly kind: "backed-up"; readonly report: BackupReport }
+  /** The audit log cannot be written. Told once, until it can be; the store itself is as well as its status says. */
+  | { readonly kind: "audit-failed"; readonly error: unknown }
   /** Nobody owns the directory any more. `reason`: why the store gave up; undefined where its user closed it. */
   | { readonly kind: "closed"; readonly reason: OrreryError | undefined }
 
@@ -58,4 +62,12 @@ export class EventHub implements EventSource<StoreEvent> {
     this.#end.resolve()
     this.#listeners.clear()
   }
+}
+
+/** Tells a user's function of alerts. What it throws is met as an uncaught exception, as that of any subscriber is. */
+export function tellAlerts(events: EventHub, onAlert: NonNullable<AlertOptions["onAlert"]>): void {
+  observeEvents(events).subscribe((event) => {
+    if (event.kind === "alert-raised") onAlert(event.alert, "raised")
+    else if (event.kind === "alert-cleared") onAlert(event.alert, "cleared")
+  })
 }

@@ -1,9 +1,12 @@
 // The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it.
 
+import type { Alert } from "../actors/alert-rules.ts"
 import type { Engine } from "../actors/engine.ts"
+import type { CheckpointPlan } from "../actors/checkpoint-plan.ts"
 import type { CheckpointReport } from "../actors/checkpoint-report.ts"
 import type { StoreStatus } from "../actors/store-status.ts"
 import type { ChildSnapshot } from "../actors/supervision-tree.ts"
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { Durability } from "../model/durability.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -14,7 +17,7 @@ import type { ChangeStream } from "../streams/change-stream.ts"
 import { observeEvents } from "../streams/event-observable.ts"
 import type { EventStream } from "../streams/event-observable.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
-import { backUp } from "./backup.ts"
+import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
@@ -109,7 +112,7 @@ export class Store {
     if (typeof fill !== "function") throw new TypeError("batch takes a function that adds operations")
     record("options", options, ["durability", "signal"])
     const durability = durabilityFrom("durability", options.durability) ?? this.#durability
-    const builder = new BatchBuilder()
+    const builder = new BatchBuilder(this.#context)
     let result: unknown
     try {
       result = fill(builder)
@@ -178,33 +181,59 @@ export class Store {
   }
 
   /**
-   * Copies everything durable into another directory, which is a store itself afterwards: `open` brings it up. Where it
-   * holds an earlier backup of this store, that one is replaced, and counts until the new one is whole. Writers go on.
+   * What `checkpoint()` would do now, without doing it: the same numbers, as long as nothing is written in between.
+   * Undefined where there is nothing to do. It takes about as long, and reads as much.
+   *
+   * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
+   */
+  async planCheckpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointPlan | undefined> {
+    record("options", options, ["signal"])
+    options.signal?.throwIfAborted()
+    await abortable(this.#flush(), options.signal)
+    return abortable(this.#engine.checkpointer.plan(), options.signal)
+  }
+
+  /**
+   * Puts everything durable into another directory, which is a store itself afterwards: `open` brings it up, and
+   * `restoreStore` writes a new store from it. Where it holds an earlier backup of this store, only what is new is linked
+   * or copied, and the earlier one counts until the new one is whole; `keepDays` keeps it beyond that. Writers go on.
    *
    * Fails with: StoreLocked, NotAStore, CannotOpen, StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */
   async backup(path: string, options: BackupOptions = {}): Promise<BackupReport> {
     if (typeof path !== "string" || path === "") throw new TypeError("the path of the backup must be a string")
-    record("options", options, ["onProgress", "signal"])
+    checkBackupOptions(options)
     await this.checkpoint(options.signal === undefined ? {} : { signal: options.signal })
-    const { checkpoints, clock, manifest, settings } = this.#engine
-    const checkpoint = checkpoints.at(-1)
-    const report = await backUp(
-      { directory: settings.directory, manifest, checkpoint, segmentBytes: settings.segmentBytes, clock },
-      path,
-      options,
-    )
+    const { clock, manifest, settings } = this.#engine
+    const { directory, segmentBytes } = settings
+    const newest = (): CheckpointInfo | undefined => this.#engine.checkpoints.at(-1)
+    const report = await backUpNewest({ directory, manifest, segmentBytes, clock }, newest, path, options)
     this.#events.emit({ kind: "backed-up", report })
     return report
   }
 
   /**
-   * The turns in the store's life as they happen: what it can do, recoveries, restarted actors, checkpoints, backups. An
-   * RxJS Observable that completes when the store is closed. Each is also published to the diagnostics channel of its
-   * kind, "orrery:checkpointed" for example, as `{ path, event }`; those of opening only there.
+   * The turns in the store's life as they happen: what it can do, recoveries, restarted actors, checkpoints, backups,
+   * alerts. An RxJS Observable that completes when the store is closed. Each is also published to the diagnostics channel
+   * of its kind, "orrery:checkpointed" for example, as `{ path, event }`; those of opening only there.
    */
   events(): EventStream<StoreEvent> {
     return observeEvents(this.#events)
+  }
+
+  /**
+   * What wants an operator's attention: looked for once a second, the disk every ten. `events()` and the option
+   * `alerts.onAlert` tell of them when they are raised and cleared.
+   */
+  alerts(): readonly Alert[] {
+    return this.#engine.monitor.alerts
+  }
+
+  /** Looks at everything now, the disk too, and resolves to the alerts that stand then. Fails with: StoreClosed. */
+  async checkAlerts(): Promise<readonly Alert[]> {
+    const { state } = this.#engine.status
+    if (state === "closed" || state === "closing") throw this.#engine.closedError()
+    return this.#engine.monitor.look()
   }
 
   metrics(): StoreMetrics {

@@ -61,6 +61,11 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     this.#durability = options.durability ?? durability
   }
 
+  /** Whether it is a table of the store with that context. For batches. */
+  isOf(context: TableContext): boolean {
+    return this.#context === context
+  }
+
   /**
    * Sets the key to the value. Seen by the next `get`; resolves when it is as durable as asked.
    *

@@ -64,6 +64,11 @@ export class Catalogue {
     entry.id = 0
   }
 
+  /** How many numbers were given to tables. */
+  get count(): number {
+    return Math.max(0, this.#byId.length - 1)
+  }
+
   /** Names of the defined tables, in the order of their definition. */
   names(): string[] {
     return this.#byId.flatMap((entry) => (entry === undefined ? [] : [entry.name]))

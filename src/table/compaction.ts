@@ -8,13 +8,15 @@ import { recordSize } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
 import type { HashIndex } from "./hash-index.ts"
 import { mixHash } from "./index-segment.ts"
-import { chunkOf, isFreeSlot, wordOf, type Slabs } from "./slabs.ts"
+import { addressOf, chunkOf, isFreeSlot, wordOf, type Slabs } from "./slabs.ts"
 import { copyWords } from "./word-copy.ts"
 
 /** Chunks compared in one step before the sparsest is taken. */
 const CHUNK_SCAN_MAX = 256
 /** Slots looked at for each record that a step may move; a chunk that is emptied has mostly empty ones. */
 const SLOT_SCAN_SHARE = 8
+/** The same for packed chunks, in units of 8 bytes: other tables' records in them cost a search each. */
+const PACKED_SCAN_SHARE = 8
 /** Index segments looked at in one step. */
 const SEGMENT_SCAN_MAX = 64
 /** Records whose index slots are fetched at the same time. */
@@ -31,8 +33,8 @@ export class Compaction {
   #chunk = 0
   /** Chunks seen since the last one that was worth emptying. */
   #seenCount = 0
-  /** Next slot of the chunk being emptied. */
-  #slot = 0
+  /** Unit of the next slot of the chunk being emptied. */
+  #unit = 0
   /** Next directory position to look at; -1 while chunks come first. */
   #position = -1
 
@@ -60,7 +62,7 @@ export class Compaction {
   reset(): void {
     this.#chunk = 0
     this.#seenCount = 0
-    this.#slot = 0
+    this.#unit = 0
     this.#position = -1
   }
 
@@ -71,7 +73,7 @@ export class Compaction {
     const chunk = this.#slabs.sparsest(from, to, this.#deadShare)
     if (chunk >= 0) {
       this.#slabs.beginEmptying(chunk)
-      this.#slot = 0
+      this.#unit = 0
       this.#seenCount = 0
       return
     }
@@ -86,34 +88,38 @@ export class Compaction {
   #moveRecords(recordCountMax: number): void {
     const slabs = this.#slabs
     const chunk = slabs.emptied
-    const end = slabs.carvedCount(chunk)
-    const last = Math.min(end, this.#slot + recordCountMax * SLOT_SCAN_SHARE)
+    const end = slabs.carvedUnits(chunk)
+    const share = slabs.isPacked(chunk) ? PACKED_SCAN_SHARE : SLOT_SCAN_SHARE * (slabs.slotSizeIn(chunk) >>> 3)
+    const last = Math.min(end, this.#unit + recordCountMax * share)
     let left = recordCountMax
-    while (left > 0 && this.#slot < last && slabs.emptied === chunk) {
+    while (left > 0 && this.#unit < last && slabs.emptied === chunk) {
       const count = this.#collect(chunk, last, Math.min(left, LOOKAHEAD_COUNT))
       for (let i = 0; i < count; i++) this.#moveRecord(this.#addresses[i] as number)
       left -= count
     }
     this.#movedRecords += recordCountMax - left
-    invariant(slabs.emptied !== chunk || this.#slot < end, "a chunk whose records are all moved is dropped")
+    invariant(slabs.emptied !== chunk || this.#unit < end, "a chunk whose records are all moved is dropped")
   }
 
   /** The next records of the chunk, at most so many, with their index slots on the way to the processor. */
   #collect(chunk: number, last: number, countMax: number): number {
     const words = this.#slabs.chunkWords[chunk] as Uint32Array
-    const first = this.#slabs.slotAt(chunk, 0)
-    const unitCount = this.#slabs.slotSizeIn(chunk) >>> 3
+    const slotUnits = this.#slabs.isPacked(chunk) ? 0 : this.#slabs.slotSizeIn(chunk) >>> 3
     let count = 0
-    let slot = this.#slot
-    for (; slot < last && count < countMax; slot++) {
-      const address = first + slot * unitCount
-      if (isFreeSlot(words, address)) continue
-      const hash = words[wordOf(address)] as number
-      this.#homeEntries[count] = this.#index.homeEntry(mixHash(hash))
+    let unit = this.#unit
+    while (unit < last && count < countMax) {
+      const address = addressOf(chunk, unit)
+      const isFree = isFreeSlot(words, address)
+      unit += slotUnits > 0 ? slotUnits : packedUnits(words, wordOf(address), isFree)
+      if (isFree) continue
+      const mixed = mixHash(words[wordOf(address)] as number)
+      // A packed chunk holds other tables' records as well.
+      if (slotUnits === 0 && !this.#index.has(mixed, address)) continue
+      this.#homeEntries[count] = this.#index.homeEntry(mixed)
       this.#addresses[count] = address
       count++
     }
-    this.#slot = slot
+    this.#unit = unit
     return count
   }
 
@@ -125,7 +131,7 @@ export class Compaction {
     const target = slabs.allocate(size)
     copyWords(words, at, slabs.chunkWords[chunkOf(target)] as Uint32Array, wordOf(target), size >>> 2)
     this.#index.move(mixHash(words[at] as number), address, target)
-    slabs.release(address)
+    slabs.release(address, size)
   }
 
   #tidyIndex(entryCountMax: number): boolean {
@@ -139,4 +145,10 @@ export class Compaction {
     this.#position = -1
     return false
   }
+}
+
+/** Units from a record in a packed chunk, or from what is left of it, to the next. */
+function packedUnits(words: Uint32Array, at: number, isFree: boolean): number {
+  const size = isFree ? (words[at] as number) : recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
+  return size >>> 3
 }

@@ -131,16 +131,18 @@ export class HashIndex {
     return segment[homeOf(segment, this.depths[position] as number, mixed) + 1] as number
   }
 
+  /** Whether there is an entry with this mixed hash and address. */
+  has(mixed: number, address: number): boolean {
+    const position = this.positionOf(mixed)
+    return this.#wordOf(position, mixed, address) >= 0
+  }
+
   /** Lets the entry with this mixed hash and address have another address. */
   move(mixed: number, address: number, target: number): void {
     const position = this.positionOf(mixed)
-    const segment = this.directory[position] as Uint32Array
-    let word = homeOf(segment, this.depths[position] as number, mixed)
-    while (segment[word + 1] !== address + 1) {
-      invariant(segment[word + 1] !== 0 && (segment[word] as number) <= mixed, "every record is in the index")
-      word += 2
-    }
-    segment[word + 1] = target + 1
+    const word = this.#wordOf(position, mixed, address)
+    invariant(word >= 0, "every record is in the index")
+    ;(this.directory[position] as Uint32Array)[word + 1] = target + 1
   }
 
   /**
@@ -196,6 +198,17 @@ export class HashIndex {
     this.#count = 0
     this.#segmentCount = 1
     this.#slotCount = SLOT_COUNT_MIN
+  }
+
+  /** Word of the entry in the segment at a position, or -1. */
+  #wordOf(position: number, mixed: number, address: number): number {
+    const segment = this.directory[position] as Uint32Array
+    let word = homeOf(segment, this.depths[position] as number, mixed)
+    while (segment[word + 1] !== address + 1) {
+      if (segment[word + 1] === 0 || (segment[word] as number) > mixed) return -1
+      word += 2
+    }
+    return word
   }
 
   #makeRoom(position: number): void {

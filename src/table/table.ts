@@ -189,6 +189,11 @@ export class Table {
     return new TableCursor(this.index, this.slabs)
   }
 
+  /** Bytes of the records, with header and padding. */
+  get liveBytes(): number {
+    return this.#liveBytes
+  }
+
   metrics(): TableMetrics {
     return {
       count: this.index.count,
@@ -272,7 +277,7 @@ export class Table {
         const previous = address
         address = slabs.allocate(size)
         segment[search + 1] = address + 1
-        slabs.release(previous)
+        slabs.release(previous, before)
       }
     }
     const target = slabs.chunkWords[chunkOf(address)] as Uint32Array
@@ -292,9 +297,10 @@ export class Table {
     if (search < 0) return
     const address = (segment[search + 1] as number) - 1
     const valueSize = (this.slabs.chunkWords[chunkOf(address)] as Uint32Array)[wordOf(address) + 1] as number
-    this.#liveBytes -= recordSize(keySize, valueSize)
+    const size = recordSize(keySize, valueSize)
+    this.#liveBytes -= size
     index.remove(position, search)
-    this.slabs.release(address)
+    this.slabs.release(address, size)
   }
 
   /** Word of the entry for the key in `words` from `at` on, or the complement of the word where it would be inserted. */

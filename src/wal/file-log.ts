@@ -13,7 +13,7 @@ import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
 import { storageFailed } from "../platform/system-error.ts"
-import { markFrame } from "./log-directory.ts"
+import { markBefore, markFrame } from "./log-directory.ts"
 import type { LogDirectory, LogEnd, SegmentExtent } from "./log-directory.ts"
 import { readLog } from "./log-reader.ts"
 import type { LogFrame } from "../format/log-frame.ts"
@@ -47,6 +47,8 @@ export class FileLog implements Log {
   /** The first LSN that was not let go; shared with the readers. */
   readonly #start: { lsn: number }
   readonly #pins = new Map<number, number>()
+  /** Segments that are no part of the log any more, and still have their files. */
+  readonly #retired: number[] = []
   #writer: SegmentWriter
   #next: Promise<PreparedSegment> | undefined
   #failure: unknown
@@ -108,9 +110,12 @@ export class FileLog implements Log {
   get sizeBytes(): number {
     return this.#extents.reduce((sum, extent) => sum + extent.endOffset, 0)
   }
-  /** Bytes of the segments that hold anything behind an LSN: what a recovery from there would read. */
+  /** Bytes of frames behind an LSN, from the known frame start before it on: at most a few hundred KiB too many. */
   bytesAfter(lsn: number): number {
-    return this.#extents.reduce((sum, extent) => (extent.lastLsn > lsn ? sum + extent.endOffset : sum), 0)
+    return this.#extents.reduce((sum, extent) => {
+      if (extent.lastLsn <= lsn) return sum
+      return sum + extent.endOffset - (extent.firstLsn > lsn ? 0 : (markBefore(extent, lsn)?.offset ?? 0))
+    }, 0)
   }
   /** What is known of the segments that hold commits up to an LSN, as it stands now: for a reader on another thread. */
   extentsThrough(lsn: number): SegmentExtent[] {
@@ -164,19 +169,13 @@ export class FileLog implements Log {
     let count = 0
     while (count < this.#extents.length - 1 && (this.#extents[count] as SegmentExtent).lastLsn <= upTo) count++
     const first = this.#extents[count]
-    if (count === 0 || first === undefined) return 0
-    const startLsn = (this.#extents[count - 1] as SegmentExtent).lastLsn + 1
-    await this.#options.saveStart(first.segment, startLsn)
-    const retired = this.#extents.splice(0, count)
-    this.#start.lsn = startLsn
-    let bytes = 0
-    for (const extent of retired) {
-      const isPinned = (this.#pins.get(extent.segment) ?? 0) > 0
-      if (isPinned) probe("a segment is retired while it is read")
-      bytes += await this.#files.retire(extent.segment, !isPinned, this.#options.segmentSize)
+    if (count > 0 && first !== undefined) {
+      const startLsn = (this.#extents[count - 1] as SegmentExtent).lastLsn + 1
+      await this.#options.saveStart(first.segment, startLsn)
+      this.#retired.push(...this.#extents.splice(0, count).map(({ segment }) => segment))
+      this.#start.lsn = startLsn
     }
-    await this.#syncDirectory()
-    return bytes
+    return this.#retire()
   }
 
   async close(): Promise<void> {
@@ -202,6 +201,20 @@ export class FileLog implements Log {
   /** Ends this owner's epoch without touching the files, as a newer owner does. Waits for nothing. */
   fence(): void {
     this.#failure ??= new Fenced(this.#tail.epoch)
+  }
+
+  /** Those that a failure left go with the next truncation. */
+  async #retire(): Promise<number> {
+    if (this.#retired.length === 0) return 0
+    let bytes = 0
+    for (let segment = this.#retired[0]; segment !== undefined; segment = this.#retired[0]) {
+      const isPinned = (this.#pins.get(segment) ?? 0) > 0
+      if (isPinned) probe("a segment is retired while it is read")
+      bytes += await this.#files.retire(segment, !isPinned, this.#options.segmentSize)
+      this.#retired.shift()
+    }
+    await this.#syncDirectory()
+    return bytes
   }
 
   async #syncDirectory(): Promise<void> {

@@ -82,7 +82,9 @@ export class SegmentFiles {
     const { fileSystem } = this.#directory
     const name = segmentFile(segment)
     try {
-      const size = (await fileSystem.stat(this.#path(name)))?.size ?? 0
+      const size = (await fileSystem.stat(this.#path(name)))?.size
+      // Gone, by an attempt that was told that it had failed.
+      if (size === undefined) return 0
       if (mayRecycle && size === fullSize && this.#spares.length < SPARE_SEGMENT_COUNT_MAX) {
         const number = this.#spareNext++
         await fileSystem.rename(this.#path(name), this.#path(spareFile(number)))

@@ -93,7 +93,21 @@ describe("a checkpoint that is whole", () => {
     expect(await readCheckpoint(directory)).toEqual({ tables: [], shapes: [], records: [], blockCount: 0 })
     expect(bytes).toHaveLength(2 * BLOCK_HEADER_SIZE + 24 + 8)
     const shards = [new ShardTables(), new ShardTables()]
-    expect((await loadState(directory, 1, new Catalogue(), shards)).records).toBe(0)
+    expect((await loadState(directory, 1, new Catalogue(), shards)).info.records).toBe(0)
+  })
+
+  test("tells which segments of the log were sealed before it", async () => {
+    const sealed = [
+      { segment: 7, firstLsn: 1, lastLsn: 2 ** 40, endOffset: 4096 },
+      { segment: 8, firstLsn: 2 ** 40 + 1, lastLsn: 2 ** 40 + 9, endOffset: 0xffffffff },
+    ]
+    const directory = await directoryOn()
+    const writer = await CheckpointWriter.create(directory, 1, 1000, CREATED_MS)
+    await writer.writeSealed(sealed)
+    await writer.writeDefinitions(new Catalogue())
+    await writer.finish(() => undefined)
+    expect(await loadState(directory, 1, new Catalogue(), [new ShardTables()])).toMatchObject({ sealed })
+    expect(await verifyCheckpoint(directory, 1)).toMatchObject({ throughLsn: 1000, records: 0 })
   })
 
   test("may hold tables without records", async () => {
@@ -199,7 +213,7 @@ describe("a checkpoint that is damaged", () => {
       await expect(loadState(directory, 1, new Catalogue(), shards), `byte ${at}`).rejects.toThrow(Corruption)
       directory.fileSystem.flipBit(FILE, at, 4)
       for (const shard of shards) shard.clear()
-      expect((await loadState(directory, 1, new Catalogue(), shards)).records).toBe(SMALL.length)
+      expect((await loadState(directory, 1, new Catalogue(), shards)).info.records).toBe(SMALL.length)
     }
   })
 
@@ -298,9 +312,9 @@ describe("a checkpoint whose checksums are right and whose content is not", () =
 
   test("is refused for records out of order, and not for equal hashes", async () => {
     // Mixed: 0, then 0x9e3779b1.
-    expect(await loaded([key(0), key(1)])).toMatchObject({ records: 2 })
+    expect(await loaded([key(0), key(1)])).toMatchObject({ info: { records: 2 } })
     expect(await loaded([key(1), key(0)])).toBeInstanceOf(Corruption)
-    expect(await loaded([key(1), { ...key(1), key: "other" }])).toMatchObject({ records: 2 })
+    expect(await loaded([key(1), { ...key(1), key: "other" }])).toMatchObject({ info: { records: 2 } })
   })
 
   test("is refused for a table that is not defined", async () => {

@@ -114,7 +114,7 @@ export async function writeCheckpoint(
       if (!writer.hasRoom(words.length)) await writer.flush()
       writer.add(words, 0, words.length)
     }
-    await writer.finish()
+    await writer.finish(() => undefined)
   } catch (error) {
     await writer.abandon()
     throw error

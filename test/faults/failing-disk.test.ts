@@ -314,7 +314,7 @@ describe("keys, values and names that mean harm", () => {
     for (const [n, name] of names.entries())
       await untilSettled(platform, store.table<Entry>(name).put("key", { n, pad: "" }))
     await untilSettled(platform, store.close())
-    const known = /^\/data\/(LOCK|manifest-[01]|wal-\d{10}|spare-\d{10})$/
+    const known = /^\/data\/(LOCK|manifest-[01]|wal-\d{10}|spare-\d{10}|audit\.log)$/
     expect([...platform.fileSystem.files().keys()].filter((path) => !known.test(path))).toEqual([])
     const again = await open("/data", { platform, segmentBytes: SEGMENT_SIZE })
     expect(again.tables().toSorted()).toEqual(names.toSorted())

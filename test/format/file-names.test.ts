@@ -2,6 +2,8 @@
 
 import { expect, test } from "vitest"
 import {
+  AUDIT_FILE,
+  AUDIT_PREVIOUS_FILE,
   LOCK_FILE,
   MANIFEST_FILES,
   MANIFEST_NEW_FILE,
@@ -22,6 +24,7 @@ test("names that are built are parsed back", () => {
   expect(meaningOf(MANIFEST_NEW_FILE)).toEqual({ kind: "manifest-new" })
   for (const name of [LOCK_FILE, `${LOCK_FILE}.owner`, `${LOCK_FILE}-journal`])
     expect(meaningOf(name)).toEqual({ kind: "lock" })
+  for (const name of [AUDIT_FILE, AUDIT_PREVIOUS_FILE]) expect(meaningOf(name)).toEqual({ kind: "audit" })
 })
 
 test("names sort like their numbers", () => {
@@ -47,6 +50,8 @@ test("every other name means nothing", () => {
     "manifest-0 ",
     "manifest.old",
     "LOCKED",
+    "audit",
+    "audit.2.log",
     "lock",
     ".",
   )

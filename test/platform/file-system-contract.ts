@@ -232,6 +232,47 @@ export function describeFileSystem(name: string, begin: () => Promise<Scene>): v
         await expect(fileSystem.unlink(path("a"))).rejects.toMatchObject({ code: "ENOENT", path: path("a") })
       })
 
+      test("a link is a second name of one file: what is written through one is read through both", async () => {
+        const file = await createWith("a", bytesOf(1, 2))
+        await fileSystem.link(path("a"), path("b"))
+        await file.write(bytesOf(9), 0)
+        await file.close()
+        const other = await fileSystem.open(path("b"), "write")
+        await other.write(bytesOf(8), 1)
+        await other.close()
+        expect([await contentOf("a"), await contentOf("b")]).toEqual([
+          [9, 8],
+          [9, 8],
+        ])
+        expect(await fileSystem.list(scene.directory)).toEqual(["a", "b"])
+      })
+
+      test("unlink of one of two names leaves the other, and its bytes", async () => {
+        await (await createWith("a", bytesOf(1, 2))).close()
+        await fileSystem.link(path("a"), path("b"))
+        await fileSystem.unlink(path("a"))
+        expect(await contentOf("b")).toEqual([1, 2])
+        expect(await fileSystem.list(scene.directory)).toEqual(["b"])
+      })
+
+      test("a rename between two names of one file changes nothing", async () => {
+        await (await createWith("a", bytesOf(1))).close()
+        await fileSystem.link(path("a"), path("b"))
+        await fileSystem.rename(path("a"), path("b"))
+        expect(await fileSystem.list(scene.directory)).toEqual(["a", "b"])
+      })
+
+      test("a link is refused over a name that is there, from one that is not, and from a directory", async () => {
+        await (await createWith("a", bytesOf(1))).close()
+        await (await createWith("b", bytesOf(2))).close()
+        await fileSystem.makeDirectory(path("d"))
+        await expect(fileSystem.link(path("a"), path("b"))).rejects.toMatchObject({ code: "EEXIST" })
+        expect(await contentOf("b")).toEqual([2])
+        await expect(fileSystem.link(path("c"), path("e"))).rejects.toMatchObject({ code: "ENOENT" })
+        await expect(fileSystem.link(path("d"), path("e"))).rejects.toMatchObject({ code: "EPERM" })
+        expect(await fileSystem.list(scene.directory)).toEqual(["a", "b", "d"])
+      })
+
       test("list gives the names sorted, directories included", async () => {
         for (const name of ["b", "a10", "a2", "B"]) await (await createWith(name, bytesOf())).close()
         await fileSystem.makeDirectory(path("c"))
@@ -279,6 +320,18 @@ export function describeFileSystem(name: string, begin: () => Promise<Scene>): v
       test("makeDirectory fails where a file has the name", async () => {
         await (await createWith("a", bytesOf())).close()
         await expect(fileSystem.makeDirectory(path("a"))).rejects.toMatchObject({ code: "EEXIST" })
+      })
+
+      test("removeDirectory removes an empty directory, and nothing else", async () => {
+        await fileSystem.makeDirectory(path("d"))
+        const below = fileSystem.join(path("d"), "a")
+        await (await fileSystem.open(below, "create")).close()
+        await expect(fileSystem.removeDirectory(path("d"))).rejects.toMatchObject({ code: "ENOTEMPTY" })
+        await expect(fileSystem.removeDirectory(below)).rejects.toMatchObject({ code: "ENOTDIR" })
+        await expect(fileSystem.removeDirectory(path("c"))).rejects.toMatchObject({ code: "ENOENT" })
+        await fileSystem.unlink(below)
+        await fileSystem.removeDirectory(path("d"))
+        expect(await fileSystem.list(scene.directory)).toEqual([])
       })
 
       test("syncDirectory works on a directory, and fails where there is none", async () => {

@@ -81,6 +81,12 @@ describe("the node file system on this machine", () => {
     expect(await nodeFileSystem.freeBytes(join(directory, "nowhere"))).toBeUndefined()
   })
 
+  test("totalBytes is a number of bytes, not below what is free, and undefined where nothing is known", async () => {
+    const total = await nodeFileSystem.totalBytes(directory)
+    expect(total).toBeGreaterThanOrEqual((await nodeFileSystem.freeBytes(directory)) ?? Infinity)
+    expect(await nodeFileSystem.totalBytes(join(directory, "nowhere"))).toBeUndefined()
+  })
+
   test("a call that a signal interrupts is started again", async () => {
     let startCount = 0
     const result = await callSystem<number>("a", (done) => {

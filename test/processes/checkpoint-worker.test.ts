@@ -1,10 +1,18 @@
-// The worker thread that makes large checkpoints: it does the work, and its death costs nothing.
+// The worker thread that makes large checkpoints: it does the work, and its death costs nothing, whenever it comes.
 
 import { spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { expect, test } from "vitest"
+import { SimulatedRandom } from "../../src/simulation/simulated-random.ts"
 
 const script = fileURLToPath(new URL("./checkpoint-worker-story.ts", import.meta.url))
+
+const deathsScript = fileURLToPath(new URL("./checkpoint-workers-die-story.ts", import.meta.url))
+const fateModule = new URL("./worker-fate.ts", import.meta.url).href
+
+const SEED = Number(process.env["ORRERY_SEED"] ?? 5)
+/** Checkpoints whose workers die. */
+const ROUND_COUNT = Number(process.env["ORRERY_WORKER_ROUNDS"] ?? 4)
 
 interface Story {
   readonly workers: number
@@ -47,3 +55,62 @@ test("closing the store ends the worker, and the next open finds the same record
 test("no worker is started where none is wanted", () => {
   expect(tell("none")).toMatchObject({ workers: 0, lost: 0, records: 60_000, wrong: 0, checkpoint: 1 })
 })
+
+interface Deaths {
+  readonly workers: number
+  /** The most that ran at a time: what one leaves, the next removes. */
+  readonly together: number
+  readonly lost: number
+  readonly failures: number
+  readonly made: number
+  readonly concurrent: number
+  readonly wrong: number
+  readonly leftovers: readonly string[]
+  readonly verdict: string
+}
+
+function tellOfDeaths(plan: readonly (readonly string[])[], seconds: number): Deaths {
+  const arguments_ = ["--import", fateModule, deathsScript, JSON.stringify(plan)]
+  const { stdout, stderr, status } = spawnSync(process.execPath, arguments_, {
+    encoding: "utf8",
+    timeout: seconds * 1000,
+  })
+  if (status !== 0) throw new Error(stderr)
+  return JSON.parse(stdout) as Deaths
+}
+
+/** One to three fates, each after some milliseconds or at some call of the file system. */
+function randomFates(random: SimulatedRandom): string[] {
+  return Array.from({ length: 1 + random.below(3) }, () => {
+    const fate = random.pick(["exit", "exit", "throw", "nonsense", "lie", "after"])
+    return `${fate} ${fate === "after" ? random.below(200) : 1 + random.below(70)}`
+  })
+}
+
+test("fault 37: workers that die anywhere, or say what is not true: nothing is lost, and nothing is left behind", () => {
+  const random = new SimulatedRandom(SEED)
+  const plan = Array.from({ length: ROUND_COUNT }, () => randomFates(random))
+  const deaths = tellOfDeaths(plan, 60 + 5 * ROUND_COUNT)
+  const tell = `ORRERY_SEED=${SEED}: ${JSON.stringify(plan)}`
+  expect(deaths, tell).toMatchObject({
+    made: ROUND_COUNT,
+    failures: 0,
+    wrong: 0,
+    leftovers: [],
+    verdict: "good",
+    together: 1,
+  })
+  // Those that were to die late may have been done before.
+  expect(deaths.lost, tell).toBeGreaterThan(ROUND_COUNT / 2)
+  expect(deaths.workers, tell).toBeLessThanOrEqual(ROUND_COUNT * 3)
+  expect(deaths.concurrent, tell).toBeGreaterThan(ROUND_COUNT * 20)
+}, 120_000)
+
+test("fault 37: after three of them this thread makes the checkpoint, and the next one is a worker's again", () => {
+  const plan = [["exit 2", "lie 9", "nonsense 1", "exit 1"], []]
+  expect(tellOfDeaths(plan, 60)).toMatchObject({ workers: 4, together: 1, lost: 3, made: 2, failures: 0, wrong: 0 })
+}, 60_000)
+
+test("fault 37: a worker that hangs is given up, and another makes the checkpoint", () => {
+  expect(tellOfDeaths([["hang 25"]], 60)).toMatchObject({ workers: 2, lost: 1, made: 1, failures: 0, wrong: 0 })
+}, 60_000)

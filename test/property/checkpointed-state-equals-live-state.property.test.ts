@@ -20,6 +20,9 @@ import { untilSettled } from "./store-history.ts"
 const RUN_COUNT = Number(process.env["ORRERY_RUNS"] ?? 60)
 const SEED = Number(process.env["ORRERY_SEED"] ?? 40_417)
 const SEGMENT_BYTES = 4096
+/** Records of which a table takes more than one chunk of memory, and the time after which it has given some back. */
+const SWELL_COUNT = 600
+const COMPACTED_MS = 500
 
 type Step =
   | {
@@ -35,6 +38,8 @@ type Step =
   | { readonly kind: "checkpoint" }
   | { readonly kind: "checkpointAndWait" }
   | { readonly kind: "settle" }
+  /** Many records, most of which go again; time passes, in which the memory of their table is compacted. */
+  | { readonly kind: "swell"; readonly table: string; readonly keepEvery: number }
   | { readonly kind: "turns"; readonly count: number }
   | { readonly kind: "killShard"; readonly shard: number }
   | { readonly kind: "killCheckpointer" }
@@ -61,6 +66,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("turns" as const), count: fc.integer({ min: 1, max: 60 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("swell" as const), table, keepEvery: fc.constantFrom(7, 40) }),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: "settle" as const }) },
   { weight: 3, arbitrary: fc.constant({ kind: "checkpoint" as const }) },
   { weight: 2, arbitrary: fc.constant({ kind: "checkpointAndWait" as const }) },
@@ -127,6 +136,7 @@ class Run {
   #n = 0
   checkpointCount = 0
   truncatedCount = 0
+  movedRecords = 0
 
   private constructor(platform: SimulatedPlatform, store: Store) {
     this.#platform = platform
@@ -167,6 +177,9 @@ class Run {
       case "turns":
         for (let turn = 0; turn < step.count; turn++) await Promise.resolve()
         break
+      case "swell":
+        await this.#swell(step.table, step.keepEvery)
+        break
       case "settle":
         await this.#settle()
         expectSame(contentOf(store), this.#model, `${where}: live`)
@@ -197,6 +210,7 @@ class Run {
         expectSame(contentOf(store), this.#model, `${where}: recovered`)
         break
       case "reopen":
+        this.movedRecords += store.metrics().tables.movedRecords
         await untilSettled(this.#platform, store.close())
         await this.#settle()
         this.#shardCount = step.shards
@@ -232,6 +246,26 @@ class Run {
 
   #track(work: Promise<unknown>): void {
     this.#pending.push(work)
+  }
+
+  async #swell(name: string, keepEvery: number): Promise<void> {
+    const store = this.#store
+    const entries = Array.from({ length: SWELL_COUNT }, (_, i) => [`s${i}`, valueOf(i % 6, ++this.#n, 60)] as const)
+    this.#track(store.table(name).putMany(entries))
+    for (const [id, value] of entries) this.#model.set(`${name}/${id}`, JSON.stringify(value))
+    await this.#settle()
+    const gone = entries.flatMap(([id], i) => (i % keepEvery === 0 ? [] : [id]))
+    this.#track(
+      store.batch((batch) => {
+        for (const id of gone) batch.delete(store.table(name), id)
+      }),
+    )
+    for (const id of gone) this.#model.delete(`${name}/${id}`)
+    await this.#settle()
+    for (let passed = 0; passed < COMPACTED_MS; passed += 50) {
+      this.#platform.clock.advance(50)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
   }
 
   async #settle(): Promise<void> {
@@ -322,6 +356,7 @@ test("what is opened or built anew is what was written, whenever checkpoints wer
   })
   let checkpointCount = 0
   let truncatedCount = 0
+  let movedRecords = 0
   for (const [index, steps] of histories.entries()) {
     const where = `history ${index} of ORRERY_SEED=${SEED}`
     const run = await Run.begin(SEED + index)
@@ -333,8 +368,11 @@ test("what is opened or built anew is what was written, whenever checkpoints wer
     }
     checkpointCount += run.checkpointCount
     truncatedCount += run.truncatedCount
+    movedRecords += run.movedRecords
   }
-  console.log(`${RUN_COUNT} histories, ${checkpointCount} checkpoints, ${truncatedCount} of them with a shortened log`)
+  const counts = `${checkpointCount} checkpoints, ${truncatedCount} of them with a shortened log`
+  console.log(`${RUN_COUNT} histories, ${counts}, ${movedRecords} records moved in memory`)
   expect(checkpointCount).toBeGreaterThan(RUN_COUNT)
   expect(truncatedCount).toBeGreaterThan(RUN_COUNT / 2)
+  expect(movedRecords).toBeGreaterThan(RUN_COUNT)
 }, 120_000)

@@ -21,9 +21,14 @@ export interface RecoveredState {
 }
 
 /** Recovers and, where asked, begins the next epoch, as an opening store does. */
-export async function recoverDisk(disk: SimulatedDisk, seed: number, beginsEpoch: boolean): Promise<RecoveredState> {
+export async function recoverDisk(
+  disk: SimulatedDisk,
+  seed: number,
+  beginsEpoch: boolean,
+  path = "/data",
+): Promise<RecoveredState> {
   const platform = simulatePlatform({ seed, disk })
-  const owned = await takeDirectory(platform, "/data", true, 4096)
+  const owned = await takeDirectory(platform, path, true, 4096)
   const catalogue = new Catalogue()
   const shards = Array.from({ length: SHARDS }, () => new ShardTables())
   const { end, report } = await recover({

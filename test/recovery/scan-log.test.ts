@@ -1,6 +1,7 @@
 // Torn or damaged: every way in which the chain of valid frames may end, and what the scan makes of it.
 
 import { describe, expect, test } from "vitest"
+import type { SealedSegment } from "../../src/format/checkpoint-block.ts"
 import { FRAME_COMMITS, FRAME_EPOCH, FRAME_HEADER_SIZE, FRAME_SEAL, sealFrame } from "../../src/format/frame.ts"
 import type { FrameHeader } from "../../src/format/frame.ts"
 import { segmentFile } from "../../src/format/file-names.ts"
@@ -8,7 +9,7 @@ import { Corruption } from "../../src/model/errors.ts"
 import { probes } from "../../src/model/invariant.ts"
 import { scanLog } from "../../src/recovery/scan-log.ts"
 import type { ScanResult } from "../../src/recovery/scan-log.ts"
-import { selectCheckpoint } from "../../src/recovery/select-checkpoint.ts"
+import { listStart } from "../../src/recovery/select-checkpoint.ts"
 import { crc32 } from "../../src/simulation/checksum.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { takeDirectory } from "../../src/store/store-directory.ts"
@@ -29,12 +30,13 @@ async function logWith(syncs: readonly boolean[], text: (n: number) => string = 
   return platform.fileSystem.files()
 }
 
-async function scan(files: Files, trustedLsn?: number): Promise<ScanResult> {
+async function scan(files: Files, trustedLsn?: number, sealed: readonly SealedSegment[] = []): Promise<ScanResult> {
   const fileSystem = await copyOfDisk(files)
   const manifest = manifestIn(files)
   const { storeId, checksumSeed } = manifest
   const directory = { fileSystem, checksum: crc32, path: DIRECTORY, storeId, checksumSeed }
-  const result = await scanLog(directory, await selectCheckpoint(directory, manifest), trustedLsn, () => undefined)
+  const start = await listStart(directory, manifest)
+  const result = await scanLog(directory, start, sealed, trustedLsn, () => undefined)
   expect(fileSystem.openFileCount).toBe(0)
   expect(fileSystem.files()).toEqual(files)
   return result
@@ -115,7 +117,7 @@ describe("the log ends", () => {
     const platform = simulatePlatform({ seed: 1 })
     const { lock, log, manifest } = await takeDirectory(platform, DIRECTORY, true, 4096)
     await lock.release()
-    const result = await scanLog(log, await selectCheckpoint(log, manifest), undefined, () => undefined)
+    const result = await scanLog(log, await listStart(log, manifest), [], undefined, () => undefined)
     expect(result).toMatchObject({ lastLsn: 0, epoch: 0, checksum: 0, nextSegment: 1, frameCount: 0, tail: undefined })
   })
 })
@@ -358,4 +360,61 @@ test("the scan finds every frame of every segment, where each lies and what it h
   expect(result.lastLsn).toBe(31)
   expect(next).toBe(32)
   expect(result.frameCount).toBe(31)
+})
+
+describe("segments that a checkpoint knows as sealed", () => {
+  /** Several sealed segments and one that is not, and what is known of the sealed ones. */
+  async function rotated(): Promise<{ readonly files: Files; readonly whole: ScanResult }> {
+    const files = await logWith(
+      Array.from({ length: 40 }, () => true),
+      (n) => `frame ${n} ${"x".repeat(300)}`,
+    )
+    const whole = await scan(files)
+    expect(whole.extents.length).toBeGreaterThan(3)
+    return { files, whole }
+  }
+
+  function withoutMarks({ extents }: ScanResult): unknown {
+    return extents.map(({ segment, firstLsn, lastLsn, endOffset }) => ({ segment, firstLsn, lastLsn, endOffset }))
+  }
+
+  test("are not read, and nothing else changes", async () => {
+    const { files, whole } = await rotated()
+    for (let count = 1; count < whole.extents.length; count++) {
+      const sealed = whole.extents.slice(0, count)
+      const result = await scan(files, undefined, sealed)
+      const { segmentCount, frameCount, sizeBytes, extents } = result
+      expect(result).toEqual({ ...whole, segmentCount, frameCount, sizeBytes, extents })
+      expect(withoutMarks(result)).toEqual(withoutMarks(whole))
+      expect(segmentCount).toBe(whole.segmentCount - count)
+      expect(frameCount).toBeLessThan(whole.frameCount)
+      expect(sizeBytes).toBeLessThan(whole.sizeBytes)
+      // Whoever reads history meets the damage; the state does not need what is damaged.
+      const damaged = damage(files, frameOf(files, 2, sealed[count - 1]?.segment))
+      expect(await scan(damaged, undefined, sealed)).toEqual(result)
+      await expect(scan(damaged, undefined, sealed.slice(0, -1))).rejects.toThrow(Corruption)
+    }
+  })
+
+  test("are those that the log begins with, where older ones were let go since", async () => {
+    const { files, whole } = await rotated()
+    const older = { segment: 0, firstLsn: 0, lastLsn: 0, endOffset: 64 }
+    const result = await scan(files, undefined, [older, ...whole.extents.slice(0, 2)])
+    expect(result.segmentCount).toBe(whole.segmentCount - 2)
+  })
+
+  test("of another log are not believed", async () => {
+    const { files, whole } = await rotated()
+    const behind = whole.extents.map((extent) => ({ ...extent, segment: extent.segment + 100 }))
+    const before = whole.extents.map((extent) => ({ ...extent, firstLsn: extent.firstLsn - 1 }))
+    for (const sealed of [behind, before]) expect(await scan(files, undefined, sealed)).toEqual(whole)
+  })
+
+  test("are read where no frame follows them: the whole log must say why", async () => {
+    const { files, whole } = await rotated()
+    const ahead = whole.extents.map((extent) => ({ ...extent, lastLsn: extent.lastLsn + 1000 })).slice(0, -1)
+    const before = probes().get("the log is read from its beginning after all") ?? 0
+    expect(await scan(files, undefined, ahead)).toEqual(whole)
+    expect(probes().get("the log is read from its beginning after all")).toBe(before + 1)
+  })
 })

@@ -2,14 +2,24 @@
 
 import { describe, expect, test } from "vitest"
 import { segmentFile, spareFile } from "../../src/format/file-names.ts"
+import { encodeManifest } from "../../src/format/manifest.ts"
 import { Corruption } from "../../src/model/errors.ts"
-import { selectCheckpoint } from "../../src/recovery/select-checkpoint.ts"
+import { listStart, removeLeftovers } from "../../src/recovery/select-checkpoint.ts"
 import { crc32 } from "../../src/simulation/checksum.ts"
 import type { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import type { LogDirectory } from "../../src/wal/log-directory.ts"
 import { recoverDisk } from "../property/recovered-state.ts"
 import { untilSettled } from "../property/store-history.ts"
-import { copyOfDisk, DIRECTORY, framesIn, makeStore, segmentsIn, withoutFile } from "./reference-store.ts"
+import {
+  copyOfDisk,
+  DIRECTORY,
+  framesIn,
+  makeStore,
+  manifestIn,
+  segmentsIn,
+  withBytes,
+  withoutFile,
+} from "./reference-store.ts"
 
 const MANIFEST = {
   generation: 2,
@@ -29,7 +39,7 @@ async function directoryWith(names: readonly string[]): Promise<LogDirectory & {
 describe("the start of recovery", () => {
   test("is the first segment that the manifest names, and its first LSN", async () => {
     const directory = await directoryWith([3, 4, 5, 10].slice(0, 3).map(segmentFile))
-    expect(await selectCheckpoint(directory, MANIFEST)).toEqual({
+    expect(await listStart(directory, MANIFEST)).toEqual({
       checkpoints: [],
       segments: [3, 4, 5],
       isUnused: false,
@@ -39,13 +49,16 @@ describe("the start of recovery", () => {
 
   test("counts segments as numbers", async () => {
     const directory = await directoryWith([9, 10, 11].map(segmentFile))
-    expect((await selectCheckpoint(directory, { ...MANIFEST, firstSegment: 9 })).segments).toEqual([9, 10, 11])
+    expect((await listStart(directory, { ...MANIFEST, firstSegment: 9 })).segments).toEqual([9, 10, 11])
   })
 
-  test("removes segments that were let go, and nothing else", async () => {
+  test("passes over segments that were let go, which are removed later, and nothing else with them", async () => {
     const others = [spareFile(1), "notes.txt", "wal-1", "wal-00000000010", "WAL-0000000001", "LOCK"]
     const directory = await directoryWith([...[1, 2, 3, 4].map(segmentFile), ...others])
-    expect((await selectCheckpoint(directory, MANIFEST)).segments).toEqual([3, 4])
+    const all = await directory.fileSystem.list(DIRECTORY)
+    expect((await listStart(directory, MANIFEST)).segments).toEqual([3, 4])
+    expect(await directory.fileSystem.list(DIRECTORY)).toEqual(all)
+    await removeLeftovers(directory, MANIFEST)
     expect(await directory.fileSystem.list(DIRECTORY)).toEqual([...[3, 4].map(segmentFile), ...others].sort())
   })
 
@@ -56,7 +69,7 @@ describe("the start of recovery", () => {
     ["every one that was not let go", [1, 2], 3],
   ])("is refused where %s is missing", async (_, present, missing) => {
     const directory = await directoryWith(present.map(segmentFile))
-    const refused = selectCheckpoint(directory, MANIFEST)
+    const refused = listStart(directory, MANIFEST)
     await expect(refused).rejects.toThrow(Corruption)
     await expect(refused).rejects.toMatchObject({ file: segmentFile(missing), found: "the segment is missing" })
   })
@@ -64,7 +77,7 @@ describe("the start of recovery", () => {
   test("that cannot be read is an error of the disk", async () => {
     const directory = await directoryWith([segmentFile(3)])
     directory.fileSystem.failAt(1, "EIO")
-    await expect(selectCheckpoint(directory, MANIFEST)).rejects.toMatchObject({
+    await expect(listStart(directory, MANIFEST)).rejects.toMatchObject({
       _tag: "StorageFailed",
       systemCode: "EIO",
     })
@@ -83,6 +96,28 @@ test("a store without one of its sealed segments is refused, and not touched", a
     await expect(recoverDisk(disk, 1, true)).rejects.toMatchObject({ _tag: "Corruption", file: segmentFile(segment) })
     expect(disk.files()).toEqual(before)
   }
+})
+
+test("a store that is refused keeps what an interrupted checkpoint and compaction left", async () => {
+  const { platform, store } = await makeStore({ commitCount: 60 })
+  await untilSettled(platform, store.checkpoint())
+  await untilSettled(platform, store.close())
+  const files = platform.fileSystem.files()
+  const last = segmentsIn(files).at(-1) as number
+  const manifest = manifestIn(files)
+  const late = { ...manifest, firstSegment: 2, firstLsn: framesIn(files, 2)[0]?.firstLsn ?? 0 }
+  let left = withBytes(files, "checkpoint.new", 0, Uint8Array.of(1, 2, 3))
+  for (const copy of ["manifest-0", "manifest-1"]) left = withBytes(left, copy, 0, encodeManifest(late, crc32))
+  const [frame] = framesIn(files, last)
+  const disk = await copyOfDisk(withBytes(left, segmentFile(last), (frame?.offset ?? 0) + 70, Uint8Array.of(255, 254)))
+  const before = disk.files()
+  await expect(recoverDisk(disk, 1, true)).rejects.toMatchObject({ _tag: "Corruption", file: segmentFile(last) })
+  expect(disk.files()).toEqual(before)
+  // And where nothing is wrong, they go.
+  const good = await copyOfDisk(left)
+  await recoverDisk(good, 1, true)
+  expect(good.files().has(`${DIRECTORY}/checkpoint.new`)).toBe(false)
+  expect(segmentsIn(good.files())[0]).toBe(2)
 })
 
 test("a segment emptied to zeros, cut to nothing or put in another's place is refused", async () => {

@@ -38,6 +38,7 @@ describe("a failing operation", () => {
     ["syncDirectory", (disk: SimulatedDisk) => disk.syncDirectory("/")],
     ["lock", (disk: SimulatedDisk) => disk.lock("/", "LOCK")],
     ["freeBytes", (disk: SimulatedDisk) => disk.freeBytes("/")],
+    ["totalBytes", (disk: SimulatedDisk) => disk.totalBytes("/")],
     ["read", (_: SimulatedDisk, file: FileHandle) => file.read(new Uint8Array(1), 0)],
     ["writeSynced", (_: SimulatedDisk, file: FileHandle) => file.writeSynced(bytesOf(2), 0)],
     ["dataSync", (_: SimulatedDisk, file: FileHandle) => file.dataSync()],
@@ -223,6 +224,7 @@ describe("a full disk", () => {
     await file.write(new Uint8Array(4096), 0)
     expect(await file.writeSynced(new Uint8Array(4096).fill(2), 0)).toBe(4096)
     expect(await disk.freeBytes("/")).toBe(0)
+    expect(await disk.totalBytes("/")).toBe(4096)
   })
 
   test("does not count a hole, and fails when the hole is filled", async () => {
@@ -262,6 +264,7 @@ describe("a full disk", () => {
   test("bounds nothing where no capacity is set", async () => {
     const disk = new SimulatedDisk()
     expect(await disk.freeBytes("/")).toBeUndefined()
+    expect(await disk.totalBytes("/")).toBeUndefined()
   })
 })
 

@@ -138,3 +138,21 @@ describe("a schema", () => {
     await expect(slow.update("l", (value) => value as { name: string })).rejects.toThrow("asynchronous")
   })
 })
+
+test("a batch refuses what is no table, and another store's, and leaves no trace", async () => {
+  const store = await temporaryStore()
+  const other = await temporaryStore()
+  // Made first, so that it has the number of a table that there is here too.
+  await other.table("other").put("k", 1)
+  const table = store.table("mine")
+  await table.put("k", 1)
+  const name = "mine" as unknown as typeof table
+  await expect(store.batch((batch) => batch.put(name, "k", 2))).rejects.toThrow(/must be a table/)
+  await expect(store.batch((batch) => batch.delete(name, "k"))).rejects.toThrow(/must be a table/)
+  const foreign = store.batch((batch) => {
+    batch.put(table, "k", 2)
+    batch.put(other.table("other"), "k", 2)
+  })
+  await expect(foreign).rejects.toThrow('the table "other" is another store\'s')
+  expect([table.get("k"), other.table("other").get("k"), table.size]).toEqual([1, 1, 1])
+})

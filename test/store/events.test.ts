@@ -8,6 +8,8 @@ import { open } from "../../src/index.ts"
 import type { StoreEvent } from "../../src/index.ts"
 import { temporaryDirectory, temporaryStore } from "./temporary-store.ts"
 
+// Without alerts, where every event counts: a nearly full disk of this machine is not what is tested here.
+
 /** What arrives on a diagnostics channel until the test ends. */
 function heardOn(channel: string): { readonly path: string; readonly event: StoreEvent }[] {
   const heard: { readonly path: string; readonly event: StoreEvent }[] = []
@@ -18,7 +20,7 @@ function heardOn(channel: string): { readonly path: string; readonly event: Stor
 }
 
 test("a store tells of a checkpoint, a backup and its end, and then completes", async () => {
-  const store = await temporaryStore()
+  const store = await temporaryStore({ alerts: false })
   const events: StoreEvent[] = []
   let isComplete = false
   store.events().subscribe({ next: (event) => void events.push(event), complete: () => void (isComplete = true) })
@@ -36,7 +38,7 @@ test("a store tells of a checkpoint, a backup and its end, and then completes", 
 })
 
 test("a restarted actor is told with how often it was", async () => {
-  const store = await temporaryStore()
+  const store = await temporaryStore({ alerts: false })
   const events: StoreEvent[] = []
   store.events().subscribe((event) => void events.push(event))
   for (const restarts of [1, 2]) {
@@ -60,7 +62,7 @@ test("the process's diagnostics channels tell of opening, with the path of the s
 })
 
 test("a subscriber that throws harms neither the store nor other subscribers", async () => {
-  const store = await temporaryStore()
+  const store = await temporaryStore({ alerts: false })
   const thrown: unknown[] = []
   config.onUnhandledError = (error: unknown): void => void thrown.push(error)
   onTestFinished(() => void (config.onUnhandledError = null))
@@ -76,4 +78,18 @@ test("a subscriber that throws harms neither the store nor other subscribers", a
   await expect.poll(() => thrown).toEqual([failure])
   expect(events.map(({ kind }) => kind)).toEqual(["checkpointed"])
   expect(store.status.state).toBe("open")
+})
+
+test("alerts are told on the process's diagnostics channels, when they are raised and when they are cleared", async () => {
+  const raised = heardOn("orrery:alert-raised")
+  const cleared = heardOn("orrery:alert-cleared")
+  const store = await temporaryStore({ checkpoint: false, alerts: { logWarningBytes: 100, redundancy: 1 } })
+  await store.table("users").put("ada", "x".repeat(100))
+  const [alert] = await store.checkAlerts()
+  expect(alert).toMatchObject({ rule: "log", severity: "warning" })
+  expect(raised).toMatchObject([{ path: store.path, event: { kind: "alert-raised", alert } }])
+  await store.checkpoint()
+  expect(cleared).toEqual([])
+  await store.checkAlerts()
+  expect(cleared).toMatchObject([{ path: store.path, event: { kind: "alert-cleared", alert: { rule: "log" } } }])
 })

@@ -8,13 +8,20 @@ import { SimulatedClock } from "../../src/simulation/simulated-clock.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { SimulatedRandom } from "../../src/simulation/simulated-random.ts"
+import { segmentFile } from "../../src/format/file-names.ts"
+import { CheckpointedStore, openOn } from "../checkpoint/store-with-checkpoints.ts"
 import { untilSettled } from "../property/store-history.ts"
+import { copyOfDisk, framesIn, segmentsIn, withBytes } from "../recovery/reference-store.ts"
 import { temporaryStore } from "./temporary-store.ts"
 
 /** What only misbehaving subscribers change: test/streams shows it. */
 const SHOWN_IN_STREAMS = ["feed.overflows", "feed.failures", "feed.observerErrors"]
 /** What only another thread changes: test/processes/checkpoint-worker.test.ts shows it. */
 const SHOWN_WITH_WORKERS = ["checkpoint.workersLost"]
+/** What only a torn tail changes: the test of recovery's numbers shows it. */
+const SHOWN_WITH_A_TORN_TAIL = ["recovery.cutBytes"]
+/** Bounds that do not change, and counts of durations that this disk does not have: test/wal/latency-histogram.test.ts. */
+const HISTOGRAM = "flush.latencyHistogram.buckets."
 
 /** Every number and flag, by its path. */
 function leavesOf(value: unknown, path = ""): Map<string, number | boolean> {
@@ -29,7 +36,8 @@ test("every metric can be changed", async () => {
   // Operations of this disk take up to 2 ms of simulated time.
   const clock = new SimulatedClock()
   const disk = new SimulatedDisk({ completion: delayed(clock, new SimulatedRandom(1), 2) })
-  const platform = simulatePlatform({ seed: 1, disk, clock })
+  let residentBytes = 1e6
+  const platform = { ...simulatePlatform({ seed: 1, disk, clock }), residentBytes: () => residentBytes }
   const done = <T>(work: Promise<T>): Promise<T> => untilSettled(platform, work)
   const opening = open("/data", {
     platform,
@@ -37,6 +45,7 @@ test("every metric can be changed", async () => {
     shards: 2,
     backlog: { bytes: 3_000 },
     keep: { checkpoints: 1 },
+    alerts: { logWarningBytes: 20_000, logCriticalBytes: 10_000_000, eventLoopMs: 50, checkpointFailures: 1 },
   })
   const store = await done(opening)
   const changed = new Set<string>()
@@ -78,6 +87,8 @@ test("every metric can be changed", async () => {
   await done(reading)
   look()
   await done(store.checkpoint())
+  residentBytes = 2e6
+  platform.eventLoop.delay = { p50Ms: 20, p99Ms: 60, maxMs: 70 }
   for (let n = 0; n < 200; n++) await done(table.put("yet more", String(n)))
   await done(store.checkpoint())
   look()
@@ -85,9 +96,11 @@ test("every metric can be changed", async () => {
   disk.faults.add({ operation: 0, through: Number.POSITIVE_INFINITY, only: ["rename"], error: "EIO" })
   await done(store.checkpoint().catch(() => undefined))
   disk.faults.clear()
+  clock.advance(1_000)
   look()
-  const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS]
-  expect([...before.keys()].filter((path) => !changed.has(path) && !shown.includes(path))).toEqual([])
+  const isShown = (path: string): boolean => changed.has(path) || shown.includes(path) || path.startsWith(HISTOGRAM)
+  const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS, ...SHOWN_WITH_A_TORN_TAIL]
+  expect([...before.keys()].filter((path) => !isShown(path))).toEqual([])
   await done(store.close())
 })
 
@@ -102,6 +115,21 @@ test("the metric log.bytes says how long the log is: what the next recovery read
   expect(again.recovery.logBytes).toBe(bytes + 64)
   expect(again.recovery.commits).toBe(1)
   await again.close()
+})
+
+test("recovery's numbers are those of its report, the bytes of a torn tail among them", async () => {
+  const made = await CheckpointedStore.open()
+  await made.write(20)
+  const files = made.disk.files()
+  const segment = segmentsIn(files).findLast((number) => framesIn(files, number).length > 0) ?? 0
+  const end = framesIn(files, segment).at(-1)?.end ?? 0
+  const disk = await copyOfDisk(withBytes(files, segmentFile(segment), end, new Uint8Array(10).fill(1)))
+  const store = await openOn(disk)
+  const { recovery } = store.metrics()
+  const { durationMs, logBytes, commits, records, cutBytes } = store.recovery
+  expect(recovery).toEqual({ durationMs, logBytes, commits, records, cutBytes })
+  expect(recovery.cutBytes).toBeGreaterThan(0)
+  expect(recovery.records).toBeGreaterThanOrEqual(20)
 })
 
 function reopened(store: Store): Promise<Store> {

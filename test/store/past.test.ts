@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { CannotOpen, HistoryExpired, open } from "../../src/index.ts"
+import { CannotOpen, Corruption, HistoryExpired, open } from "../../src/index.ts"
 import type { Store } from "../../src/index.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
@@ -127,6 +127,36 @@ describe("the past", () => {
     await past.close()
     expect(() => past.table("t")).toThrow("closed")
     expect(await files()).toEqual(before)
+  })
+
+  test("says damage, not age, where what it would be read from is damaged", async () => {
+    const platform = simulatePlatform({ seed: 4 })
+    const store = await untilSettled(
+      platform,
+      open("/data", { platform, segmentBytes: 4096, checkpoint: false, keep: { checkpoints: 2 } }),
+    )
+    await history(store, platform, 160)
+    await untilSettled(platform, store.close())
+    const disk = platform.fileSystem
+    const [older = "", newer = ""] = [...disk.files().keys()].filter((name) => name.includes("/checkpoint-")).sort()
+    const damage = (file: string): object => ({ code: "ORRERY_CORRUPTION", file: file.slice("/data/".length) })
+    disk.flipBit(older, 100, 0)
+    disk.flipBit(newer, 100, 0)
+    await expect(contentAt(platform, 161)).rejects.toMatchObject(damage(newer))
+    // The head of the one, and a block of the other.
+    disk.flipBit(newer, 100, 0)
+    disk.flipBit(newer, 10, 0)
+    await expect(contentAt(platform, 161)).rejects.toMatchObject(damage(newer))
+    disk.flipBit(older, 100, 0)
+    disk.flipBit(older, 10, 0)
+    await expect(contentAt(platform, 161)).rejects.toThrow(Corruption)
+    const newest = untilSettled(platform, open("/data", { readOnly: true, platform }))
+    await expect(newest).rejects.toMatchObject(damage(newer))
+    disk.flipBit(older, 10, 0)
+    expect((await contentAt(platform, 161)).size).toBeGreaterThan(0)
+    await untilSettled(platform, disk.unlink(newer))
+    await untilSettled(platform, disk.unlink(older))
+    await expect(contentAt(platform, 161)).rejects.toThrow("no checkpoint reaches so far")
   })
 
   test("refuses what is not there: no store, a commit not made yet, a moment that is none", async () => {

@@ -2,7 +2,8 @@
 // walks and compaction, whatever number of records was expected.
 
 import { describe, expect, test } from "vitest"
-import { allocateRecordBuffer } from "../../src/format/record.ts"
+import { allocateRecordBuffer, recordSize } from "../../src/format/record.ts"
+import type { RecordBuffer } from "../../src/format/record.ts"
 import { mixHash } from "../../src/table/index-segment.ts"
 import { OrderedScan } from "../../src/table/ordered-scan.ts"
 import { chunkOf, wordOf } from "../../src/table/slabs.ts"
@@ -126,23 +127,64 @@ function built(count: number, hashing: Hashing, valueSizeOf: (n: number) => numb
   return checked
 }
 
+/** Visits the records of a table in the order of their mixed hashes. */
+function inOrder(table: Table, visit: (words: Uint32Array, at: number, mixed: number) => void): void {
+  let count = 0
+  let before = -1
+  for (const scan = new OrderedScan(table.index); !scan.isAtEnd; scan.next()) {
+    const words = table.slabs.chunkWords[chunkOf(scan.address)] as Uint32Array
+    if (scan.mixed !== mixHash(words[wordOf(scan.address)] as number) || scan.mixed < before)
+      throw new Error("the scan is not in order")
+    before = scan.mixed
+    visit(words, wordOf(scan.address), scan.mixed)
+    count++
+  }
+  expect(count).toBe(table.count)
+}
+
 /** The same records, out of the table in order and into another. */
 function loaded(from: Checked, hashing: Hashing, expectedCount: number): Checked {
   const table = new Table()
   const loader = new TableLoader(table, expectedCount)
-  let count = 0
-  let before = -1
-  for (const scan = new OrderedScan(from.table.index); !scan.isAtEnd; scan.next()) {
-    const words = from.table.slabs.chunkWords[chunkOf(scan.address)] as Uint32Array
-    if (scan.mixed !== mixHash(words[wordOf(scan.address)] as number) || scan.mixed < before)
-      throw new Error("the scan is not in order")
-    before = scan.mixed
-    if (!loader.add(words, wordOf(scan.address))) throw new Error("a record in order is refused")
-    count++
-  }
-  expect(count).toBe(from.table.count)
+  inOrder(from.table, (words, at, mixed) => loader.add(words, at, mixed))
   loader.finish()
   return new Checked(table, hashing, from.model)
+}
+
+/** Bytes of a piece of memory that tables take over. */
+const MEMORY_SIZE = 4096
+
+/** The same records in memory that the tables share: each record goes to the table that `tableOf` names. */
+function adopted(from: Checked, hashing: Hashing, tableCount: number, tableOf: (hash: number) => number): Checked[] {
+  const tables = Array.from({ length: tableCount }, () => new Table())
+  const loaders = tables.map((table) => new TableLoader(table, from.model.size / tableCount))
+  let memory: RecordBuffer = allocateRecordBuffer(MEMORY_SIZE)
+  let end = 0
+  const handOver = (): void => {
+    const { bytes, words } = memory
+    const filled = { bytes: bytes.subarray(0, end << 2), words: words.subarray(0, end) }
+    for (let at = 0; at < end;) {
+      const hash = words[at] as number
+      const size = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
+      loaders[tableOf(hash)]?.adopt(filled, at, mixHash(hash), size)
+      at += size >>> 2
+    }
+    for (const loader of loaders) loader.settle()
+    memory = allocateRecordBuffer(MEMORY_SIZE)
+    end = 0
+  }
+  inOrder(from.table, (words, at) => {
+    const count = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number) >>> 2
+    if ((end + count) << 2 > MEMORY_SIZE) handOver()
+    memory.words.set(words.subarray(at, at + count), end)
+    end += count
+  })
+  handOver()
+  return tables.map((table, index) => {
+    loaders[index]?.finish()
+    const mine = [...from.model].filter(([key]) => tableOf(hashing(evenHash(Buffer.from(key)))) === index)
+    return new Checked(table, hashing, new Map(mine))
+  })
 }
 
 const COUNTS = [0, 1, 2, 10, 100, 1000, 13_000]
@@ -225,23 +267,6 @@ describe("a table loaded in order", () => {
     table.check()
   })
 
-  test("refuses a record that is out of order, and keeps those before it", () => {
-    const reference = built(100, (even) => even)
-    const table = new Table()
-    const loader = new TableLoader(table, 100)
-    const scan = new OrderedScan(reference.table.index)
-    const place = (): [Uint32Array, number] => [
-      reference.table.slabs.chunkWords[chunkOf(scan.address)] as Uint32Array,
-      wordOf(scan.address),
-    ]
-    const first = place()
-    for (let n = 0; n < 50; n++, scan.next()) expect(loader.add(...place())).toBe(true)
-    expect(loader.add(...first)).toBe(false)
-    loader.finish()
-    expect(table.count).toBe(50)
-    checkTable(table)
-  })
-
   test("is cleared, and loaded again", () => {
     const reference = built(5000, (even) => even)
     const { table } = loaded(reference, (even) => even, 10_000_000)
@@ -250,11 +275,103 @@ describe("a table loaded in order", () => {
     const loader = new TableLoader(table, 3)
     const { words, bytes } = allocateRecordBuffer(24)
     bytes.writeUInt16LE(1, 8)
-    expect(loader.add(words, 0)).toBe(true)
+    loader.add(words, 0, 0)
     loader.finish()
     expect(table.count).toBe(1)
     checkTable(table)
     expect(() => new TableLoader(table, 1)).toThrow("an empty table is loaded")
+  })
+})
+
+describe("a table that took over the memory of its records", () => {
+  const even: Hashing = (hash) => hash
+  const quarter = (hash: number): number => hash & 3
+
+  test.each([1, 10, 1000, 20_000])("of %d records is like one built by puts, and stays so", (count) => {
+    const reference = built(count, even)
+    const [table] = adopted(reference, even, 1, () => 0)
+    if (table === undefined) throw new Error("no table")
+    table.check()
+    expect(table.table.metrics()).toMatchObject({ deadBytes: 0 })
+    expect(table.table.metrics().allocatedBytes).toBe(table.table.metrics().liveBytes)
+    // Also what was changed can be taken out and loaded again, in either way.
+    table.change(count * 2, count + 50)
+    table.check()
+    loaded(table, even, count).check()
+    adopted(table, even, 1, () => 0)[0]?.check()
+  })
+
+  test("shares it with other tables, none of which sees another's records or changes", () => {
+    const reference = built(8000, even)
+    const tables = adopted(reference, even, 4, quarter)
+    expect(tables.reduce((sum, { table }) => sum + table.count, 0)).toBe(8000)
+    const [first, second, third, fourth] = tables as [Checked, Checked, Checked, Checked]
+    for (const key of first.model.keys()) first.delete(key)
+    first.flush()
+    for (const [key, { valueSize }] of second.model) second.put(key, valueSize)
+    second.flush()
+    for (const [key, { valueSize }] of third.model) third.put(key, valueSize + 100)
+    third.flush()
+    for (const table of tables) table.check()
+    expect(first.table.metrics()).toMatchObject({ count: 0, allocatedBytes: 0, deadBytes: 0 })
+    // What has the same size stays where it is.
+    expect(second.table.metrics()).toMatchObject({ deadBytes: 0, returnedBytes: 0 })
+    expect(fourth.table.metrics()).toMatchObject({ deadBytes: 0, returnedBytes: 0 })
+  })
+
+  test("moves its records out of it when a quarter of them are gone, and gives it back", () => {
+    const reference = built(8000, even)
+    const tables = adopted(reference, even, 4, quarter)
+    const [first, second] = tables as [Checked, Checked]
+    const before = first.table.metrics()
+    const keys = [...first.model.keys()]
+    for (const [index, key] of keys.entries()) if (index % 10 < 7) first.delete(key)
+    first.flush()
+    expect(first.table.metrics().deadBytes).toBeGreaterThan(before.liveBytes / 4)
+    let steps = 0
+    while (first.table.compactStep(10) && steps < 10_000) steps++
+    // Bounded steps: one moves ten records at most.
+    expect(steps).toBeGreaterThan(first.table.count / 10)
+    const after = first.table.metrics()
+    expect(after.movedRecords).toBeGreaterThanOrEqual(after.count)
+    expect(after.returnedBytes).toBe(before.allocatedBytes)
+    expect(after.deadBytes).toBeLessThan(after.liveBytes / 20)
+    for (const table of tables) table.check()
+    expect(second.table.metrics().movedRecords).toBe(0)
+    for (let step = 0; second.table.compactStep(1000) && step < 100; step++);
+    expect(second.table.metrics().movedRecords).toBe(0)
+  })
+
+  test("stays whole where it changes in the middle of being compacted", () => {
+    const reference = built(6000, even)
+    const tables = adopted(reference, even, 4, quarter)
+    for (const table of tables) {
+      const keys = [...table.model.keys()]
+      for (const [index, key] of keys.entries()) {
+        if (index % 3 === 0) table.delete(key)
+        if (index % 7 === 0) table.put(key, index % 90)
+        if (index % 11 === 0) {
+          table.flush()
+          table.table.compactStep(3)
+        }
+      }
+      table.flush()
+      table.check()
+    }
+    for (const table of tables) {
+      for (let step = 0; table.table.compactStep(64) && step < 10_000; step++);
+      table.check()
+    }
+  })
+
+  test("is cleared, and another keeps what it shares", () => {
+    const tables = adopted(built(2000, even), even, 4, quarter)
+    const [first, second] = tables as [Checked, Checked]
+    first.table.clear()
+    expect(first.table.metrics()).toMatchObject({ count: 0, allocatedBytes: 0 })
+    second.check()
+    second.change(500, 300)
+    second.check()
   })
 })
 

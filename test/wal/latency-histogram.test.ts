@@ -39,3 +39,28 @@ test("what is shorter or longer than the ends is counted at them, and the maximu
   expect(histogram.quantileMs(1)).toBeGreaterThan(30_000)
   expect(histogram.sumMs).toBeCloseTo(1_000_000)
 })
+
+test("what was recorded since a copy is told apart from what was before", () => {
+  const histogram = new LatencyHistogram()
+  for (let n = 0; n < 1_000; n++) histogram.record(1)
+  const before = histogram.copy()
+  expect(histogram.since(before)).toMatchObject({ count: 0, sumMs: 0 })
+  expect(histogram.since(before).quantileMs(0.99)).toBe(0)
+  for (let n = 0; n < 10; n++) histogram.record(100)
+  expect(histogram.quantileMs(0.5)).toBeLessThan(2)
+  expect(histogram.since(before)).toMatchObject({ count: 10, sumMs: 1_000, maxMs: 100 })
+  expect(histogram.since(before).quantileMs(0.5)).toBe(100)
+  expect(before).toMatchObject({ count: 1_000, maxMs: 1 })
+})
+
+test("the buckets that are shown count everything up to their bounds, and every one can change", () => {
+  const histogram = new LatencyHistogram()
+  const bounds = histogram.buckets().map(({ upToMs }) => upToMs)
+  expect(bounds[0]).toBeCloseTo(0.004)
+  expect(bounds.at(-1)).toBeGreaterThan(10_000)
+  for (const bound of bounds) histogram.record(bound * 0.9)
+  expect(histogram.buckets()).toEqual(bounds.map((upToMs, index) => ({ upToMs, count: index + 1 })))
+  histogram.record(1e9)
+  expect(histogram.buckets().at(-1)?.count).toBe(bounds.length)
+  expect(histogram.count).toBe(bounds.length + 1)
+})

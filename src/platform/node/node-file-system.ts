@@ -17,6 +17,10 @@ export const nodeFileSystem: FileSystem = {
     return callSystem<void>(source, (done) => fs.rename(source, target, (error) => done(error)))
   },
 
+  link(source: string, target: string): Promise<void> {
+    return callSystem<void>(source, (done) => fs.link(source, target, (error) => done(error)))
+  },
+
   unlink(path: string): Promise<void> {
     return callSystem<void>(path, (done) => fs.unlink(path, (error) => done(error)))
   },
@@ -35,6 +39,11 @@ export const nodeFileSystem: FileSystem = {
   },
 
   makeDirectory,
+
+  removeDirectory(path: string): Promise<void> {
+    return callSystem<void>(path, (done) => fs.rmdir(path, (error) => done(error)))
+  },
+
   syncDirectory,
 
   lock(directory: string, fileName: string): Promise<DirectoryLock | LockRefusal> {
@@ -42,13 +51,13 @@ export const nodeFileSystem: FileSystem = {
   },
 
   async freeBytes(path: string): Promise<number | undefined> {
-    try {
-      const stats = await callSystem<fs.StatsFs>(path, (done) => fs.statfs(path, done))
-      return stats.bavail * stats.bsize
-    } catch (error) {
-      if (systemCodeOf(error) === undefined) throw error
-      return undefined
-    }
+    const stats = await statFileSystem(path)
+    return stats && stats.bavail * stats.bsize
+  },
+
+  async totalBytes(path: string): Promise<number | undefined> {
+    const stats = await statFileSystem(path)
+    return stats && stats.blocks * stats.bsize
   },
 
   join(directory: string, name: string): string {
@@ -107,6 +116,16 @@ async function syncNameOfExisting(directory: string): Promise<void> {
 async function isDirectory(path: string): Promise<boolean> {
   const stats = await statOrNothing(path, fs.stat)
   return stats?.isDirectory() ?? false
+}
+
+/** Undefined where the system says nothing of the file system. */
+async function statFileSystem(path: string): Promise<fs.StatsFs | undefined> {
+  try {
+    return await callSystem<fs.StatsFs>(path, (done) => fs.statfs(path, done))
+  } catch (error) {
+    if (systemCodeOf(error) === undefined) throw error
+    return undefined
+  }
 }
 
 type StatFunction = (path: string, done: (error: NodeJS.ErrnoException | null, stats: fs.Stats) => void) => void

@@ -7,6 +7,7 @@ import type { Platform } from "../platform.ts"
 import type { Random } from "../random.ts"
 import { nodeClock } from "./node-clock.ts"
 import { nodeDiagnostics } from "./node-diagnostics.ts"
+import { nodeEventLoopMeter } from "./node-event-loop-meter.ts"
 import { nodeFileSystem } from "./node-file-system.ts"
 
 const nodeRandom: Random = {
@@ -21,6 +22,7 @@ export const nodePlatform: Platform = {
   random: nodeRandom,
   checksum: crc32,
   diagnostics: nodeDiagnostics,
+  eventLoop: nodeEventLoopMeter,
   identity: `pid ${process.pid} on ${hostname()}`,
   residentBytes(): number {
     return process.memoryUsage.rss()

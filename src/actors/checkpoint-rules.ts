@@ -1,0 +1,51 @@
+// When a checkpoint is made by itself, and how much log may gather until then. Pure: what is, is given.
+
+/** When a checkpoint is made by itself, and what is kept. */
+export interface CheckpointRules {
+  /** Bytes of the log that recovery would replay. */
+  readonly logBytes: number
+  /** Commits that recovery would replay. */
+  readonly commits: number
+  /** Milliseconds since the last one, if anything was written; 0: never for that reason. */
+  readonly intervalMs: number
+  /** From this redundancy on `logBytes` are enough, however large the state was; 1: never for that reason. */
+  readonly redundancy: number
+  /** Whether one is made when the store is closed, if anything was written since the last. */
+  readonly onClose: boolean
+  /** Newest checkpoints that are kept, with the log behind the oldest of them. */
+  readonly keepCount: number
+  /** Milliseconds back to which every state stays readable, if that takes more. */
+  readonly historyMs: number
+}
+
+/** A larger state is not waited for any longer: recovery would take too long. */
+const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
+
+/** Whether none is made by itself while the store is open. */
+export function isByHand({ logBytes, commits, intervalMs }: CheckpointRules): boolean {
+  return logBytes === Number.MAX_SAFE_INTEGER && commits === Number.MAX_SAFE_INTEGER && intervalMs === 0
+}
+
+/**
+ * The part of what recovery would read that a checkpoint of the present would do without: 0 for a state that was just
+ * written, towards 1 where little of much is left.
+ */
+export function redundancyOf(liveBytes: number, checkpointBytes: number, logBytes: number): number {
+  const total = checkpointBytes + logBytes
+  return total === 0 ? 0 : Math.max(0, 1 - liveBytes / total)
+}
+
+/**
+ * Bytes of log at which a checkpoint is due. Not before the log is as long as the state: so checkpoints write no more
+ * than the log does. `redundancy` is asked for only where it matters; undefined: not known.
+ */
+export function dueBytes(
+  rules: CheckpointRules,
+  checkpointBytes: number,
+  logBytes: number,
+  redundancy: () => number | undefined,
+): number {
+  const awaited = Math.max(rules.logBytes, Math.min(checkpointBytes, LOG_BYTES_AWAITED_MAX))
+  if (logBytes < rules.logBytes || logBytes >= awaited) return awaited
+  return rules.redundancy < 1 && (redundancy() ?? 0) >= rules.redundancy ? rules.logBytes : awaited
+}
