@@ -266,9 +266,11 @@ export class HistoryExpired extends OrreryError {
   readonly lsn: number
   /** The oldest state that is still there; Infinity where there is none. */
   readonly oldest: number
-  constructor(lsn: number, oldest: number) {
+  /** `timeMs`: where a time was asked for, and the LSN is what it stands for. */
+  constructor(lsn: number, oldest: number, timeMs?: number) {
+    const asked = timeMs === undefined ? `at LSN ${lsn}` : `of ${new Date(timeMs).toISOString()}`
     super(
-      `the state at LSN ${lsn} is gone; the oldest still there is that at ${oldest}`,
+      `the state ${asked} is gone; the oldest still there is that at LSN ${oldest}`,
       "Ask for a later one; keep more checkpoints, which keep the log behind them",
     )
     this.lsn = lsn

@@ -61,7 +61,8 @@ export async function findPast(directory: LogDirectory, manifest: Manifest, mome
   if (candidates.length === 0 && firstLsn > 1) {
     const later = heads.filter(({ throughLsn }) => throughLsn > lsn).map(({ throughLsn }) => throughLsn)
     // Where no head is good, loading says what is wrong with them.
-    if (later.length > 0) throw new HistoryExpired(lsn, Math.min(...later))
+    const timeMs = moment !== undefined && "timeMs" in moment ? moment.timeMs : undefined
+    if (later.length > 0) throw new HistoryExpired(lsn, Math.min(...later), timeMs)
   }
   return { lsn, start, scan, candidates, damage }
 }

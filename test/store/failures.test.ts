@@ -126,6 +126,24 @@ describe("a failed sync", () => {
     expect(store.metrics().log.epoch).toBe(2)
   })
 
+  test("gives no LSN of a commit whose outcome is unknown to another one, however many there were", async () => {
+    const { store, platform } = await simulatedStore()
+    const table = store.table<number>("t")
+    const { lsn } = await table.put("a", 0)
+    platform.fileSystem.faults.add({
+      operation: platform.fileSystem.operations.length + 1,
+      error: "EIO",
+      when: "dropping-dirty-pages",
+      only: SYNCS,
+    })
+    const refused = await Promise.allSettled(Array.from({ length: 9 }, (_, n) => table.put(`u${n}`, n)))
+    expect(refused.every(({ status }) => status === "rejected")).toBe(true)
+    await store.ready()
+    // The epoch takes one as well.
+    const { lsn: next } = await table.put("a", 2)
+    expect(next).toBe(lsn + 9 + 2)
+  })
+
   test("lets writes that come meanwhile wait, in order", async () => {
     const { store, platform } = await simulatedStore()
     const table = store.table<number>("t")

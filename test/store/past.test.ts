@@ -101,6 +101,11 @@ describe("the past", () => {
       if (lsn >= oldest) expect(await contentAt(platform, lsn), `at ${lsn}`).toEqual(content)
     }
     await expect(contentAt(platform, oldest - 1)).rejects.toThrow(HistoryExpired)
+    // Who asked for a time is told of it, and not of a place in the log.
+    const early = open("/data", { platform, readOnly: true, at: "2001-01-01T00:00Z" })
+    await expect(untilSettled(platform, early)).rejects.toThrow(
+      `the state of 2001-01-01T00:00:00.000Z is gone; the oldest still there is that at LSN ${oldest}`,
+    )
     await untilSettled(platform, store.close())
   })
 
