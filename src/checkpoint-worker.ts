@@ -7,9 +7,12 @@ import type { FoldJob } from "./recovery/fold-job.ts"
 
 const { fileSystem, checksum } = nodePlatform
 
+let writtenBytes = 0
+
 await serveWorker((job: FoldJob, alive) =>
-  foldOutcome(job, fileSystem, checksum, () => {
-    alive()
+  foldOutcome(job, fileSystem, checksum, (bytes = writtenBytes) => {
+    writtenBytes = bytes
+    alive(bytes)
     return undefined
   }),
 )

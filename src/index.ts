@@ -13,7 +13,7 @@ export type {
   FollowOptions,
   PastOptions,
 } from "./store/options.ts"
-export type { ChangesOptions, Store } from "./store/store.ts"
+export type { ChangesOptions, CheckpointRunOptions, Store } from "./store/store.ts"
 export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
 export { backupStore } from "./store/backup-store.ts"

@@ -13,6 +13,7 @@ import { typedError } from "../platform/system-error.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { readLog } from "../wal/log-reader.ts"
 import type { CheckpointReport } from "./checkpoint-report.ts"
+import type { CheckpointRules } from "./checkpoint-rules.ts"
 
 /** What a checkpoint would do: the numbers of its report, and the files that would go. */
 export interface CheckpointPlan extends Omit<CheckpointReport, "durationMs"> {
@@ -29,7 +30,7 @@ export interface PlanInput {
   /** The number that the next one takes. */
   readonly number: number
   readonly nowMs: number
-  readonly rules: { readonly keepCount: number; readonly historyMs: number }
+  readonly rules: Pick<CheckpointRules, "keepCount" | "historyMs" | "historyBytes">
   readonly pace: () => Promise<void> | void
   /** Bytes of the log that one checkpoint takes, for tests. */
   readonly deltaSizeMax?: number
@@ -41,7 +42,7 @@ export async function planCheckpoint(input: PlanInput): Promise<CheckpointPlan |
   const made = await measure(input)
   const kept = made?.kept ?? input.kept
   const newest = kept.at(-1)
-  const oldest = kept[oldestNeeded(kept, rules, nowMs)]
+  const oldest = kept[oldestNeeded(kept, rules, nowMs, (lsn) => log.bytesAfter(lsn))]
   const { files, returnedBytes, oldestLsn } = await countLetGo(input, kept, oldest)
   if (newest === undefined || (made === undefined && returnedBytes === 0)) return undefined
   const { number, throughLsn: lsn, records, sizeBytes } = newest
@@ -49,12 +50,19 @@ export async function planCheckpoint(input: PlanInput): Promise<CheckpointPlan |
 }
 
 /** The place in the list of the oldest checkpoint that a rule keeps; -1 where there are too few to let any go. */
-export function oldestNeeded(kept: readonly CheckpointInfo[], rules: PlanInput["rules"], nowMs: number): number {
-  const { keepCount, historyMs } = rules
+export function oldestNeeded(
+  kept: readonly CheckpointInfo[],
+  rules: PlanInput["rules"],
+  nowMs: number,
+  bytesAfter: (lsn: number) => number,
+): number {
+  const { keepCount, historyMs, historyBytes } = rules
   const since = nowMs - historyMs
+  const isTooYoung = ({ createdMs, throughLsn }: CheckpointInfo): boolean =>
+    (historyMs > 0 && createdMs > since) || (historyBytes > 0 && bytesAfter(throughLsn) < historyBytes)
   let first = kept.length - keepCount
   // A state is read from the checkpoint before it.
-  while (first > 0 && historyMs > 0 && (kept[first]?.createdMs ?? 0) > since) first--
+  while (first > 0 && isTooYoung(kept[first] as CheckpointInfo)) first--
   return first
 }
 

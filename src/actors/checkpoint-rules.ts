@@ -16,6 +16,8 @@ export interface CheckpointRules {
   readonly keepCount: number
   /** Milliseconds back to which every state stays readable, if that takes more. */
   readonly historyMs: number
+  /** Bytes of log that stay readable, if that takes more. */
+  readonly historyBytes: number
 }
 
 /** A larger state is not waited for any longer: recovery would take too long. */

@@ -5,18 +5,15 @@
 // Order, so that a crash between any two steps leaves a store that opens: the new checkpoint is whole, durable and read
 // back; then the manifest says where the log begins from now on; then segments go; then older checkpoints.
 
-import { listCheckpoints, removeCheckpoint, requireRoom } from "../checkpoint/checkpoint-files.ts"
+import { listCheckpoints, removeCheckpoint } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { CheckpointSize } from "../checkpoint/checkpoint-size.ts"
-import { DELTA_SIZE_MAX } from "../checkpoint/fold-checkpoint.ts"
 import { checkpointFile } from "../format/file-names.ts"
 import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
-import { isOutcomeTrue, resultOf, runFoldJob } from "../recovery/fold-job.ts"
-import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { Actor } from "./actor.ts"
 import { oldestNeeded, planCheckpoint } from "./checkpoint-plan.ts"
@@ -25,26 +22,20 @@ import type { CheckpointMetrics, CheckpointReport } from "./checkpoint-report.ts
 import { dueBytes, isByHand, redundancyOf } from "./checkpoint-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
 import type { EngineContext } from "./engine-context.ts"
+import { FoldRunner, STOPPED } from "./fold-runner.ts"
+import type { FoldListener } from "./fold-runner.ts"
 
 /** How often it looks whether a checkpoint is due. */
 const LOOK_MS = 250
-/** Work at a time, and the pause behind it, in which others have the event loop. */
-const SLICE_MS = 1
-const PAUSE_MS = 1
-/** State and log of less are folded on this thread: starting another takes longer. */
-const WORKER_SIZE_MIN = 4 * 1024 * 1024
-/** Workers that may be lost over one checkpoint, before this thread makes it. */
-const WORKER_ATTEMPT_COUNT = 3
 /** After a failure: the first pause until the next attempt, doubled up to the longest. */
 const RETRY_MS_FIRST = 1000
 const RETRY_MS_MAX = 60_000
-/** The work was given up because the actor is stopped. */
-const STOPPED: Error = new Error("the checkpointer is stopped")
 
 export class CheckpointerActor extends Actor<never> {
   readonly #engine: EngineContext
   readonly #rules: CheckpointRules
   readonly #size: CheckpointSize
+  readonly #runner: FoldRunner
   /** Checkpoints that are there and have a good head, oldest first. */
   #kept: readonly CheckpointInfo[] = []
   /** The recovery that they were found behind. */
@@ -54,11 +45,6 @@ export class CheckpointerActor extends Actor<never> {
   #running: Promise<CheckpointReport | undefined> | undefined
   /** The last commit that the one that runs takes. */
   #takesThroughLsn = 0
-  /** The worker thread that is at work. */
-  #worker: FoldRun | undefined
-  #workersLost = 0
-  #isStopping = false
-  #sliceStartMs = 0
   #lastMs = 0
   #retryDelayMs = RETRY_MS_FIRST
   #notBeforeMs = 0
@@ -74,6 +60,7 @@ export class CheckpointerActor extends Actor<never> {
     this.#engine = engine
     this.#rules = rules
     this.#size = new CheckpointSize(engine.catalogue)
+    this.#runner = new FoldRunner(engine)
   }
 
   /** The checkpoints that state can be loaded from, oldest first. */
@@ -86,19 +73,19 @@ export class CheckpointerActor extends Actor<never> {
    * the rules do not keep. Undefined where there was nothing to do.
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed.
    */
-  async checkpoint(): Promise<CheckpointReport | undefined> {
+  async checkpoint(onBytes: FoldListener = () => undefined): Promise<CheckpointReport | undefined> {
     // One that has begun may miss what its caller wants in it.
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
-    return this.#run()
+    return this.#run(onBytes)
   }
 
   /** What `checkpoint` would do now, if nothing is written before. Fails as it does. */
   async plan(): Promise<CheckpointPlan | undefined> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
     const { clock, log, settings } = this.#engine
-    if (log === undefined || this.#isStopping) throw this.#engine.unavailable(this.name)
+    if (log === undefined || this.#runner.isStopping) throw this.#engine.unavailable(this.name)
     const given = { directory: settings.directory, segmentBytes: settings.segmentBytes, log, rules: this.#rules }
-    const pace = (): Promise<void> | undefined => this.#pace()
+    const pace = (): Promise<void> | undefined => this.#runner.pace()
     return planCheckpoint({ ...given, kept: this.#kept, number: this.#nextNumber, nowMs: clock.wallMs(), pace }).catch(
       (error: unknown) => Promise.reject(error === STOPPED ? this.#engine.unavailable(this.name) : error),
     )
@@ -154,7 +141,7 @@ export class CheckpointerActor extends Actor<never> {
       kept: this.#kept.length,
       made: this.#made,
       failures: this.#failures,
-      workersLost: this.#workersLost,
+      workersLost: this.#runner.workersLost,
       lastLsn: last?.throughLsn ?? 0,
       lastRecords: last?.records ?? 0,
       lastSizeBytes: last?.sizeBytes ?? 0,
@@ -174,16 +161,15 @@ export class CheckpointerActor extends Actor<never> {
   }
 
   protected override async start(): Promise<void> {
-    this.#isStopping = false
+    this.#runner.start()
     this.#lastMs = this.#engine.clock.monotonicMs()
     await this.#findKept()
     this.#lookLater()
   }
 
   protected override async stop(): Promise<void> {
-    this.#isStopping = true
     this.#timer?.cancel()
-    await this.#worker?.end()
+    await this.#runner.stop()
     await this.#running?.catch(() => undefined)
   }
 
@@ -230,21 +216,20 @@ export class CheckpointerActor extends Actor<never> {
     return bytes >= dueBytes(this.#rules, last?.sizeBytes ?? 0, bytes, () => this.redundancy())
   }
 
-  #run(): Promise<CheckpointReport | undefined> {
-    const running = this.#make().finally(() => {
+  #run(onBytes: FoldListener = () => undefined): Promise<CheckpointReport | undefined> {
+    const running = this.#make(onBytes).finally(() => {
       this.#running = undefined
     })
     this.#running = running
     return running
   }
 
-  async #make(): Promise<CheckpointReport | undefined> {
+  async #make(onBytes: FoldListener): Promise<CheckpointReport | undefined> {
     const { log, clock } = this.#engine
-    if (log === undefined || this.#isStopping) throw this.#engine.unavailable(this.name)
+    if (log === undefined || this.#runner.isStopping) throw this.#engine.unavailable(this.name)
     const startMs = clock.monotonicMs()
-    this.#sliceStartMs = startMs
     try {
-      const made = await this.#fold(log)
+      const made = await this.#fold(log, onBytes)
       this.#lastMs = startMs
       this.#retryDelayMs = RETRY_MS_FIRST
       this.#failuresInARow = 0
@@ -280,12 +265,12 @@ export class CheckpointerActor extends Actor<never> {
   }
 
   /** One or more folds, because one takes a bounded part of the log. Returns the last. */
-  async #fold(log: FileLog): Promise<CheckpointInfo | undefined> {
+  async #fold(log: FileLog, onBytes: FoldListener): Promise<CheckpointInfo | undefined> {
     const through = log.durableLsn
     this.#takesThroughLsn = through
     let made: CheckpointInfo | undefined
     while ((this.#kept.at(-1)?.throughLsn ?? 0) < through) {
-      const next = await this.#foldOnce(log, through)
+      const next = await this.#foldOnce(log, through, onBytes)
       if (next === undefined) break
       made = next
       this.#made++
@@ -295,23 +280,17 @@ export class CheckpointerActor extends Actor<never> {
     return made
   }
 
-  async #foldOnce(log: FileLog, through: number): Promise<CheckpointInfo | undefined> {
+  async #foldOnce(log: FileLog, through: number, onBytes: FoldListener): Promise<CheckpointInfo | undefined> {
     const { clock, settings } = this.#engine
     for (;;) {
       const base = this.#kept.at(-1)
       const number = this.#nextNumber++
       try {
-        return await this.#foldJob({
-          path: settings.directory.path,
-          storeId: settings.directory.storeId,
-          checksumSeed: settings.directory.checksumSeed,
-          extents: log.extentsThrough(through),
-          startLsn: log.oldestLsn,
-          throughLsn: through,
-          number,
-          base: base?.number,
-          createdMs: clock.wallMs(),
-        })
+        const { path, storeId, checksumSeed } = settings.directory
+        const extents = log.extentsThrough(through)
+        const part = { extents, startLsn: log.oldestLsn, throughLsn: through }
+        const job = { path, storeId, checksumSeed, ...part, number, base: base?.number, createdMs: clock.wallMs() }
+        return await this.#runner.run(job, base, onBytes)
       } catch (error) {
         // A base that has rotted since: the one before and its log say the same.
         if (!(error instanceof Corruption) || base === undefined || error.file !== checkpointFile(base.number))
@@ -324,67 +303,17 @@ export class CheckpointerActor extends Actor<never> {
     }
   }
 
-  async #foldJob(job: FoldJob): Promise<CheckpointInfo | undefined> {
-    const { log, settings } = this.#engine
-    const { startFold, directory } = settings
-    const last = this.#kept.at(-1)
-    const logBytes = log?.bytesAfter(last?.throughLsn ?? 0) ?? 0
-    await requireRoom(
-      directory,
-      job.number,
-      (last?.sizeBytes ?? 0) + Math.min(logBytes, DELTA_SIZE_MAX),
-      settings.segmentBytes,
-    )
-    const bytes = (last?.sizeBytes ?? 0) + logBytes
-    if (startFold !== undefined && bytes >= WORKER_SIZE_MIN) {
-      for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
-        const outcome = await this.#tryWorker(startFold(job), job)
-        if (outcome !== undefined) return resultOf(outcome)
-      }
-    }
-    return runFoldJob(job, directory.fileSystem, directory.checksum, () => this.#pace())
-  }
-
-  /** What the worker found, or undefined where it was lost. */
-  async #tryWorker(run: FoldRun, job: FoldJob): Promise<FoldOutcome | undefined> {
-    this.#worker = run
-    const outcome = await run.answer.catch(() => undefined)
-    await run.end()
-    this.#worker = undefined
-    // The log is let go on the strength of it.
-    if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) return outcome
-    if (this.#isStopping) throw STOPPED
-    probe("the worker thread of a checkpoint is lost")
-    this.#workersLost++
-    this.#engine.emit({ kind: "worker-lost", checkpoint: job.number })
-    return undefined
-  }
-
   /** Lets go of what the rules do not keep. Returns the bytes that the disk has back. */
   async #letGo(log: FileLog): Promise<number> {
     const { directory } = this.#engine.settings
-    const first = oldestNeeded(this.#kept, this.#rules, this.#engine.clock.wallMs())
+    const first = oldestNeeded(this.#kept, this.#rules, this.#engine.clock.wallMs(), (lsn) => log.bytesAfter(lsn))
     const oldest = this.#kept[first]
-    if (oldest === undefined || this.#isStopping) return 0
+    if (oldest === undefined || this.#runner.isStopping) return 0
     let bytes = await log.truncate(lsnOf(oldest.throughLsn))
     this.#kept = this.#kept.slice(first)
     for (const number of await listCheckpoints(directory)) {
       if (number < oldest.number) bytes += await removeCheckpoint(directory, number)
     }
     return bytes
-  }
-
-  /** Gives others their turn when a slice is over. */
-  #pace(): Promise<void> | undefined {
-    if (this.#isStopping) throw STOPPED
-    const { clock } = this.#engine
-    if (clock.monotonicMs() - this.#sliceStartMs < SLICE_MS) return undefined
-    return new Promise((resolve) => {
-      const resume = (): void => {
-        this.#sliceStartMs = clock.monotonicMs()
-        resolve()
-      }
-      clock.after(PAUSE_MS, resume, true)
-    })
   }
 }

@@ -37,7 +37,7 @@ export interface EngineSettings {
   readonly waiterCountMax: number
   readonly checkpoint: CheckpointRules
   /** Begins a checkpoint on another thread. Undefined: they are made on this one. */
-  readonly startFold: ((job: FoldJob) => FoldRun) | undefined
+  readonly startFold: ((job: FoldJob, onBytes: (doneBytes: number) => void) => FoldRun) | undefined
   /** Where alerts begin. Undefined: there are none. */
   readonly alerts: AlertThresholds | undefined
   readonly eventLoop: EventLoopMeter

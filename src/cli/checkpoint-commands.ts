@@ -8,9 +8,10 @@ import { checkpointFile, meaningOf } from "../format/file-names.ts"
 import type { FileSystem } from "../platform/file-system.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import { typedError } from "../platform/system-error.ts"
+import type { Store } from "../store/store.ts"
 import { command, countFlag, directoryArgument, switchFlag } from "./action.ts"
 import type { AnyCommand } from "./action.ts"
-import { countOf, durationText, sizeText } from "./progress.ts"
+import { countOf, durationText, sizeText, Progress } from "./progress.ts"
 import type { Output } from "./output.ts"
 import { withStore } from "./store-session.ts"
 import { TrialFileSystem } from "./trial-file-system.ts"
@@ -48,7 +49,12 @@ function keepFlag(byDefault: number): ReturnType<typeof countFlag> {
 
 async function fold(directory: string, keepCount: number, output: Output): Promise<undefined> {
   const beforeBytes = await dataBytes(nodePlatform.fileSystem, directory)
-  const made = await withStore(directory, (store) => store.checkpoint(), { keep: { checkpoints: keepCount } })
+  const progress = new Progress("checkpoint", nodePlatform.clock)
+  const onProgress = ({ doneBytes, totalBytes }: { readonly doneBytes: number; readonly totalBytes: number }): void =>
+    progress.update(doneBytes, totalBytes)
+  const run = (store: Store): ReturnType<Store["checkpoint"]> =>
+    store.checkpoint({ onProgress }).finally(() => progress.end())
+  const made = await withStore(directory, run, { keep: { checkpoints: keepCount } })
   const afterBytes = await dataBytes(nodePlatform.fileSystem, directory)
   if (output.isJson) await output.document({ checkpoint: made ?? null, beforeBytes, afterBytes })
   else if (made === undefined) await output.line(NOTHING_TO_DO)

@@ -32,7 +32,17 @@ const tree = Command.make("orrery").pipe(
   Command.withSubcommands([
     { group: "RECORDS", commands: recordCommands },
     { group: "STREAMS", commands: streamCommands },
-    { group: "CARE", commands: [statsCommand, ...checkpointCommands, ...backupCommands, ...verifyCommands, inspectCommand, auditCommand] },
+    {
+      group: "CARE",
+      commands: [
+        statsCommand,
+        ...checkpointCommands,
+        ...backupCommands,
+        ...verifyCommands,
+        inspectCommand,
+        auditCommand,
+      ],
+    },
   ]),
   Command.withGlobalFlags([jsonFlag]),
 )

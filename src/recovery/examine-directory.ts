@@ -2,17 +2,29 @@
 // else's. What the operating system refuses is told as CannotOpen, with what to do about it.
 
 import { readManifest } from "../checkpoint/manifest-file.ts"
+import type { ManifestReading } from "../checkpoint/manifest-file.ts"
 import { meaningOf } from "../format/file-names.ts"
 import { CannotOpen, NotAStore, OrreryError } from "../model/errors.ts"
 import type { Platform } from "../platform/platform.ts"
 import { systemCodeOf } from "../platform/system-error.ts"
 
+export interface Examined {
+  readonly found: "absent" | "empty" | "store"
+  /** What its manifest says; of a store only. */
+  readonly reading: ManifestReading | undefined
+}
+
 /** What is there, without touching it. Fails with: CannotOpen, NotAStore, StorageFailed, UnsupportedFormat. */
-export async function examine(platform: Platform, path: string): Promise<"absent" | "empty" | "store"> {
+export async function examine(platform: Platform, path: string): Promise<Examined["found"]> {
+  return (await examineManifest(platform, path)).found
+}
+
+/** As `examine`, with what was read on the way. Fails with: CannotOpen, NotAStore, StorageFailed, UnsupportedFormat. */
+export async function examineManifest(platform: Platform, path: string): Promise<Examined> {
   const { fileSystem } = platform
   return attempt(path, "read", async () => {
     const stat = await fileSystem.stat(path)
-    if (stat === undefined) return "absent"
+    if (stat === undefined) return { found: "absent", reading: undefined }
     if (stat.kind !== "directory") {
       throw new CannotOpen(path, "it is not a directory", "Choose a directory, or a path that does not exist yet")
     }
@@ -22,8 +34,8 @@ export async function examine(platform: Platform, path: string): Promise<"absent
     const foreign = isStore ? undefined : names.find((name) => meaningOf(name) === undefined)
     if (foreign !== undefined) throw new NotAStore(path, foreign)
     // A newer version's store is not touched, not even by a lock.
-    if (isStore) await readManifest(fileSystem, path, platform.checksum)
-    return isStore ? "store" : "empty"
+    if (isStore) return { found: "store", reading: await readManifest(fileSystem, path, platform.checksum) }
+    return { found: "empty", reading: undefined }
   })
 }
 

@@ -49,7 +49,7 @@ export function runFoldJob(
   job: FoldJob,
   fileSystem: FileSystem,
   checksum: Checksum,
-  pace: () => Promise<void> | undefined,
+  pace: (writtenBytes?: number) => Promise<void> | undefined,
 ): Promise<CheckpointInfo | undefined> {
   const { path, storeId, checksumSeed } = job
   const directory = { fileSystem, checksum, path, storeId, checksumSeed }

@@ -54,7 +54,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const loaded = await meter.phase("load-checkpoint", () =>
     loadCheckpoint(directory, start, state, (doneBytes, size) => progress("load-checkpoint", doneBytes, size)),
   )
-  const totalBytes = await sizeOf(directory, start.segments.length)
+  const totalBytes = await sizeOf(directory, start.segments)
   progress("scan-log", 0, totalBytes)
   const scan = await meter.phase("scan-log", () =>
     scanLog(directory, start, loaded.sealed, input.trustedLsn, (doneBytes) =>
@@ -106,16 +106,15 @@ function checkReach(loaded: LoadedState, scan: ScanResult): void {
 }
 
 /** An upper bound for progress: segments are at most as long as their files. */
-async function sizeOf(directory: LogDirectory, segmentCount: number): Promise<number> {
-  if (segmentCount === 0) return 0
+async function sizeOf(directory: LogDirectory, segments: readonly number[]): Promise<number> {
   const { fileSystem, path } = directory
   let size = 0
   try {
-    for (const name of await fileSystem.list(path)) {
-      if (name.startsWith("wal-")) size += (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0
+    for (const segment of segments) {
+      size += (await fileSystem.stat(fileSystem.join(path, segmentFile(segment))))?.size ?? 0
     }
   } catch (error) {
-    throw storageFailed("list", path, error)
+    throw storageFailed("stat", path, error)
   }
   return size
 }

@@ -139,6 +139,7 @@ function engineFor(
   onRecovery: (progress: RecoveryProgress) => void,
 ): Engine {
   const { log } = owned
+  const { checkpoints: keepCount, historyMs, historyBytes } = settings.keep
   return new EngineClass(
     {
       clock: platform.clock,
@@ -153,7 +154,7 @@ function engineFor(
       flush: settings.flush,
       backlogBytes: settings.backlog.bytes,
       waiterCountMax: settings.backlog.waiters,
-      checkpoint: { ...settings.checkpoint, keepCount: settings.keep.checkpoints, historyMs: settings.keep.historyMs },
+      checkpoint: { ...settings.checkpoint, keepCount, historyMs, historyBytes },
       // The other thread sees the machine's own files, not a simulation's.
       startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
       alerts: settings.alerts,
@@ -166,6 +167,6 @@ function engineFor(
   )
 }
 
-function startFold(job: FoldJob): FoldRun {
-  return startWorker(workerUrl, job, isFoldOutcome)
+function startFold(job: FoldJob, onBytes: (doneBytes: number) => void): FoldRun {
+  return startWorker(workerUrl, job, isFoldOutcome, { onProgress: onBytes })
 }

@@ -59,6 +59,8 @@ export interface KeepOptions {
   readonly checkpoints?: number
   /** Milliseconds back to which every state can be read, if that takes more than those checkpoints. Default 0. */
   readonly historyMs?: number
+  /** Bytes of log behind the oldest state that can be read, if that takes more than those checkpoints. Default 0. */
+  readonly historyBytes?: number
 }
 
 export interface AlertOptions extends Partial<AlertThresholds> {
@@ -147,7 +149,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   onClose: false,
   worker: true,
 }
-const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0 }
+const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0, historyBytes: 0 }
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
 export function settingsFrom(options: unknown): Settings {
@@ -199,6 +201,14 @@ export function settingsFrom(options: unknown): Settings {
         0,
         Number.MAX_SAFE_INTEGER,
         "milliseconds",
+      ),
+      historyBytes: integer(
+        "keep.historyBytes",
+        keep["historyBytes"],
+        KEEP_DEFAULTS.historyBytes,
+        0,
+        Number.MAX_SAFE_INTEGER,
+        "bytes",
       ),
     },
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),

@@ -5,7 +5,8 @@
 // that the first segment was there, and a store whose segments are gone is refused instead of started afresh.
 
 import { freshManifest } from "../checkpoint/fresh-manifest.ts"
-import { readManifest, replaceManifest } from "../checkpoint/manifest-file.ts"
+import { replaceManifest } from "../checkpoint/manifest-file.ts"
+import type { ManifestReading } from "../checkpoint/manifest-file.ts"
 import { LOCK_FILE, meaningOf, segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
@@ -14,7 +15,7 @@ import { probe } from "../model/invariant.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
 import { systemCodeOf, typedError } from "../platform/system-error.ts"
-import { attempt, cannotOpen, examine } from "../recovery/examine-directory.ts"
+import { attempt, cannotOpen, examine, examineManifest } from "../recovery/examine-directory.ts"
 import { mendReplacement } from "../recovery/replace-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
@@ -48,8 +49,8 @@ export async function takeDirectory(
   const lock = await takeLock(platform, path)
   try {
     // What was seen before the lock may have changed.
-    await examine(platform, path)
-    return { lock, ...(await loadOrMake(platform, path, create, segmentBytes)) }
+    const { reading } = await examineManifest(platform, path)
+    return { lock, ...(await loadOrMake(platform, path, reading, create, segmentBytes)) }
   } catch (error) {
     await lock.release().catch(() => undefined)
     throw typedError("open", path, error)
@@ -70,11 +71,12 @@ async function takeLock(platform: Platform, path: string): Promise<DirectoryLock
 async function loadOrMake(
   platform: Platform,
   path: string,
+  reading: ManifestReading | undefined,
   create: boolean,
   segmentBytes: number,
 ): Promise<Omit<OwnedDirectory, "lock">> {
   const { fileSystem, checksum } = platform
-  const { manifest, problems } = await readManifest(fileSystem, path, checksum)
+  const { manifest, problems } = reading ?? { manifest: undefined, problems: [] }
   if (manifest !== undefined) {
     return { log: logDirectory(platform, path, manifest), manifest, foundStore: true, warnings: problems }
   }

@@ -36,6 +36,13 @@ export interface ChangesOptions extends TableChangesOptions {
   readonly table?: string
 }
 
+export interface CheckpointRunOptions {
+  /** Told how many bytes of the checkpoint are written, and about how many there will be. */
+  readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal
+}
+
 export class Store {
   /** The directory. */
   readonly path: string
@@ -169,15 +176,25 @@ export class Store {
 
   /**
    * Folds everything durable into a checkpoint, and lets go of the log and of older checkpoints as `keep` says. Writers
-   * go on meanwhile. Undefined where there is nothing to do.
+   * go on meanwhile. Undefined where there is nothing to do. What `onProgress` throws, and the signal, end the waiting and
+   * not the work.
    *
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */
-  async checkpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointReport | undefined> {
-    record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
-    await abortable(this.#flush(), options.signal)
-    return abortable(this.#engine.checkpointer.checkpoint(), options.signal)
+  async checkpoint(options: CheckpointRunOptions = {}): Promise<CheckpointReport | undefined> {
+    record("options", options, ["onProgress", "signal"])
+    const { onProgress, signal } = options
+    signal?.throwIfAborted()
+    await abortable(this.#flush(), signal)
+    const { promise: refused, reject } = Promise.withResolvers<never>()
+    const tell = (doneBytes: number, totalBytes: number): void => {
+      try {
+        onProgress?.({ doneBytes, totalBytes })
+      } catch (error) {
+        reject(error)
+      }
+    }
+    return abortable(Promise.race([this.#engine.checkpointer.checkpoint(tell), refused]), signal)
   }
 
   /**

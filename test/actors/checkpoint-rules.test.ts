@@ -15,6 +15,7 @@ const RULES: CheckpointRules = {
   onClose: false,
   keepCount: 3,
   historyMs: 0,
+  historyBytes: 0,
 }
 
 describe("redundancy", () => {

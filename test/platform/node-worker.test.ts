@@ -16,7 +16,7 @@ function isAnswer(message: unknown): message is Answer {
 }
 
 function start(script: Script, silenceMsMax?: number): WorkerRun<Answer> {
-  const run = startWorker(url, script, isAnswer, silenceMsMax)
+  const run = startWorker(url, script, isAnswer, silenceMsMax === undefined ? {} : { silenceMsMax })
   onTestFinished(() => run.end())
   return run
 }
@@ -58,11 +58,14 @@ describe("a worker is lost", () => {
     expect((await lossOf(start({ kind: "function" }))).message).toBe("the worker thread failed")
   })
 
-  test.each([[undefined], [null], [0], ["done"], [{}], [[]], [{ valu: 1 }]])("that answers %j", async (message) => {
-    expect((await lossOf(start({ kind: "nonsense", message }))).message).toBe(
-      "the worker thread said what no worker says",
-    )
-  })
+  test.each([[undefined], [null], [0], ["done"], [{ done: "7" }], [{}], [[]], [{ valu: 1 }]])(
+    "that answers %j",
+    async (message) => {
+      expect((await lossOf(start({ kind: "nonsense", message }))).message).toBe(
+        "the worker thread said what no worker says",
+      )
+    },
+  )
 
   test("whose module is not there", async () => {
     const run = startWorker(new URL("./no-such-worker.ts", import.meta.url), {}, isAnswer)
@@ -81,6 +84,15 @@ describe("a worker is lost", () => {
     expect((await lossOf(start({ kind: "hang" }, 800))).message).toBe("the worker thread was silent for 800 ms")
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(800)
   })
+})
+
+test("a worker says how far it is", async () => {
+  const told: number[] = []
+  const job: Script = { kind: "work", ms: 700 }
+  const run = startWorker(url, job, isAnswer, { onProgress: (done) => void told.push(done) })
+  onTestFinished(() => run.end())
+  await run.answer
+  expect(new Set(told)).toEqual(new Set([7]))
 })
 
 describe("a worker is not lost", () => {

@@ -19,7 +19,7 @@ await serveWorker(async (script: Script, alive): Promise<unknown> => {
     case "work": {
       const endMs = performance.now() + script.ms
       while (performance.now() < endMs) {
-        alive()
+        alive(7)
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
       return { value: 1 }

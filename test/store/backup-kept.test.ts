@@ -90,6 +90,22 @@ describe("a linked backup", () => {
     expect(await keysAt()).toEqual(["a", "b"])
   })
 
+  test.each([true, false])(
+    "takes nothing that has rotted in the store, and stays what it was: link %s",
+    async (link) => {
+      const { platform, store, put, backup, keysAt, done } = await scene()
+      await put("a", 1)
+      await backup({ link })
+      await put("b", 2)
+      const made = await done(store.checkpoint())
+      const name = `/data/checkpoint-${String(made?.number).padStart(10, "0")}`
+      platform.fileSystem.flipBit(name, (made?.sizeBytes ?? 0) - 90, 3)
+      await expect(backup({ link })).rejects.toMatchObject({ code: "ORRERY_CORRUPTION" })
+      expect(await keysAt()).toEqual(["a"])
+      expect((await verifyStore(platform, "/backup")).verdict).toBe("good")
+    },
+  )
+
   test("replaces what has rotted in it, though it held that state", async () => {
     const { platform, put, backup, keysAt } = await scene()
     await put("a", 1)

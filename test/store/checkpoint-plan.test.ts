@@ -78,7 +78,7 @@ function inputOf({ platform, owned, log, loaded }: Scene, keepCount: number): Pl
     kept: loaded === undefined ? [] : [loaded],
     number: 10,
     nowMs: platform.clock.wallMs(),
-    rules: { keepCount, historyMs: 0 },
+    rules: { keepCount, historyMs: 0, historyBytes: 0 },
     pace: () => undefined,
     deltaSizeMax: PASS_BYTES,
   }

@@ -37,6 +37,38 @@ test("a store tells of a checkpoint, a backup and its end, and then completes", 
   expect(events.every(({ timeMs }) => Math.abs(timeMs - Date.now()) < 60_000)).toBe(true)
 })
 
+test.each([
+  ["on this thread", false],
+  ["by a worker", true],
+])(
+  "a checkpoint that is made %s says how far it is; a listener that throws ends the waiting alone",
+  async (_, worker) => {
+    const store = await temporaryStore({ checkpoint: { worker } })
+    const pad = "x".repeat(1000)
+    const fill = (from: number): Promise<unknown> =>
+      store.table("t").putMany(Array.from({ length: 6000 }, (__, n) => [`k${from + n}`, { n, pad }]))
+    await fill(0)
+    const told: { readonly doneBytes: number; readonly totalBytes: number }[] = []
+    const made = await store.checkpoint({ onProgress: (progress) => void told.push(progress) })
+    // A worker that is fast has nothing to say.
+    if (!worker) expect(told.length).toBeGreaterThan(10)
+    for (const [index, { doneBytes, totalBytes }] of told.entries()) {
+      expect(doneBytes).toBeGreaterThanOrEqual(told[index - 1]?.doneBytes ?? 0)
+      expect(doneBytes).toBeLessThanOrEqual(totalBytes)
+    }
+    if (!worker) expect(told.at(-1)?.doneBytes).toBeGreaterThan((made?.sizeBytes ?? 0) / 2)
+    if (worker) return
+    await fill(6000)
+    const failure = new Error("thrown by the listener")
+    const throws = (): never => {
+      throw failure
+    }
+    await expect(store.checkpoint({ onProgress: throws })).rejects.toBe(failure)
+    await expect.poll(() => store.metrics().checkpoint.made).toBe(2)
+    expect(store.status.state).toBe("open")
+  },
+)
+
 test("a restarted actor is told with how often it was", async () => {
   const store = await temporaryStore({ alerts: false })
   const events: StoreEvent[] = []

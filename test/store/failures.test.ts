@@ -256,6 +256,24 @@ describe("actors", () => {
     await expect(store.table("t").put("k", 2)).rejects.toMatchObject({ code: "ORRERY_CLOSED" })
   })
 
+  test("a write that waits for a killed log writer keeps the value that it had when it came", async () => {
+    const { store, platform } = await simulatedStore()
+    const table = store.table<{ n: number; inner: number[]; map: Map<string, Date>; bytes: Uint8Array }>("t")
+    const killed = store.killActor("store/log/wal-writer", new Error("test"))
+    while (store.status.state !== "recovering") await Promise.resolve()
+    const value = { n: 1, inner: [1], map: new Map([["a", new Date(1)]]), bytes: Uint8Array.of(1) }
+    const writes = [table.put("one", value), store.batch((batch) => batch.put(table, "two", value))]
+    value.n = 2
+    value.inner.push(2)
+    value.map.get("a")?.setTime(2)
+    value.bytes[0] = 2
+    await untilSettled(platform, Promise.all([killed, ...writes]))
+    const expected = { n: 1, inner: [1], map: new Map([["a", new Date(1)]]), bytes: Uint8Array.of(1) }
+    expect([table.get("one"), table.get("two")]).toEqual([expected, expected])
+    const again = await afterPowerLoss(platform)
+    expect(Object.fromEntries(again.table("t"))).toEqual({ one: expected, two: expected })
+  })
+
   test("a killed log writer loses nothing that it was given", async () => {
     const { store, platform } = await simulatedStore()
     const table = store.table<number>("t")

@@ -6,6 +6,7 @@ import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from "node:
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
 import { open, OrreryError } from "../../src/index.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { temporaryDirectory, temporaryStore } from "./temporary-store.ts"
 
 async function failure(work: Promise<unknown>): Promise<OrreryError> {
@@ -252,6 +253,28 @@ describe("closing", () => {
       tail: "sealed by its last owner",
     })
     await again.close()
+  })
+
+  test("gives the directory free when nothing more is written, and not before", async () => {
+    const platform = simulatePlatform({ seed: 1 })
+    const disk = platform.fileSystem
+    const store = await open("/data", { platform, audit: false })
+    for (let n = 0; n < 5; n++) void store.table("t").put(`k${n}`, n)
+    let isClosed = false
+    const closing = store.close().then(() => (isClosed = true))
+    let attempt = await disk.lock("/data", "LOCK")
+    let refusalCount = 0
+    for (; "heldBy" in attempt; attempt = await disk.lock("/data", "LOCK")) {
+      refusalCount++
+      expect(isClosed).toBe(false)
+      // What closes the store may need a turn of the event loop; more of them would pass over the moment.
+      if (refusalCount % 100 === 0) await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    const operationCount = disk.operations.length
+    await closing
+    expect(refusalCount).toBeGreaterThan(0)
+    expect(disk.operations.slice(operationCount)).toEqual([])
+    await attempt.release()
   })
 
   test("twice waits for the same end, and await using closes", async () => {

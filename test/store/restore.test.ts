@@ -284,6 +284,28 @@ describe("a restore", () => {
     expect(await readdir(join(into, ".."))).toEqual(["new"])
   })
 
+  test("that reads back otherwise than it was written does not take the place", async () => {
+    const { platform, restore, contentOf, states, store, done } = await scene(7)
+    await done(store.close())
+    const disk = platform.fileSystem
+    const written = "/data.restoring/checkpoint-0000000001"
+    let rottenCount = 0
+    let isProving = false
+    const onProgress = (): void => {
+      // The manifest is written last: from then on it is proven. Each time: damage is met by building anew.
+      const wasProving = isProving
+      isProving = disk.files().has("/data.restoring/manifest-0")
+      if (wasProving || !isProving) return
+      rottenCount++
+      disk.flipBit(written, (disk.files().get(written)?.length ?? 0) - 100, 5)
+    }
+    const failed = restore({ from: "/data", into: "/data", force: true, onProgress })
+    await expect(failed).rejects.toThrow("the restored store reads back damaged")
+    expect(rottenCount).toBeGreaterThan(0)
+    expect([...disk.files().keys()].filter((name) => !name.startsWith("/data/"))).toEqual([])
+    expect(await contentOf("/data")).toEqual([...states.values()].at(-1))
+  })
+
   test("refuses options that are none", async () => {
     const options = { from: "/a", into: "/b", platform: simulatePlatform({ seed: 1 }) }
     await expect(restoreStore({ ...options, into: "" })).rejects.toThrow(TypeError)

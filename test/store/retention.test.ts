@@ -54,6 +54,26 @@ test("where the past is to be readable for some time, it is, to the commit, and 
   await untilSettled(platform, store.close())
 })
 
+test("where so many bytes of the log are to be readable, they are, and not many more", async () => {
+  const platform = simulatePlatform({ seed: 4 })
+  const keep = { checkpoints: 1, historyBytes: 20_000 }
+  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096, keep }))
+  const made = await hours(store, platform, 40)
+  const { log, checkpoint } = store.metrics()
+  expect(log.bytes).toBeGreaterThanOrEqual(keep.historyBytes)
+  // A checkpoint an hour, and a segment, are what it is rounded up by.
+  expect(log.bytes).toBeLessThan(2 * keep.historyBytes)
+  expect(checkpoint.kept).toBeGreaterThan(1)
+  // About six of the last hours can be read, and no more.
+  const hourAt = (hour: number): Promise<unknown> =>
+    untilSettled(platform, open("/data", { platform, readOnly: true, at: made[hour]?.lsn ?? 0 })).then((past) =>
+      past.table("t").get("hour"),
+    )
+  expect(await hourAt(35)).toBe(35)
+  await expect(hourAt(20)).rejects.toThrow(HistoryExpired)
+  await untilSettled(platform, store.close())
+})
+
 test("what was let go is counted as it was given back", async () => {
   const platform = simulatePlatform({ seed: 3 })
   const options = { platform, segmentBytes: 4096, keep: { checkpoints: 1 }, audit: false }

@@ -1,13 +1,17 @@
 // Work on another thread: one job, one worker, one answer. A worker holds nothing between jobs, so its death costs the
 // job and nothing else. One that is not heard of for too long, or that says what no worker says, is as good as dead.
 //
-// What passes from a worker: "alive", from time to time, where its work gets on; and then its answer.
+// What passes from a worker: from time to time, where its work gets on, `{ done }`, how far; and then its answer.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 
 /** The worker ended without an answer: killed, silent, out of memory, or a defect in it, which is the cause then. */
 export class WorkerLost extends Error {
   override readonly name = "WorkerLost"
+}
+
+interface Progress {
+  readonly done: number
 }
 
 export interface WorkerRun<Answer> {
@@ -23,16 +27,24 @@ export interface WorkerRun<Answer> {
 const SILENCE_MS_MAX = 120_000
 /** Looks in a row at which nothing was heard. More than one, so that a stall of this thread, however long, is no silence. */
 const SILENT_LOOK_COUNT_MAX = 4
-/** A worker says no more often that it is alive. */
-const ALIVE_MS = 1000
+/** A worker says no more often how far it is. */
+const ALIVE_MS = 200
+
+export interface WorkerOptions {
+  /** Told what the worker says of how far it is. Must not throw. */
+  readonly onProgress?: (done: number) => void
+  /** A worker that is not heard of for so long is lost. Default: two minutes. */
+  readonly silenceMsMax?: number
+}
 
 /** Starts the module at `url` in a worker and gives it the job. The job and the answer are cloned. */
 export function startWorker<Job, Answer>(
   url: URL,
   job: Job,
   isAnswer: (message: unknown) => message is Answer,
-  silenceMsMax: number = SILENCE_MS_MAX,
+  options: WorkerOptions = {},
 ): WorkerRun<Answer> {
+  const { onProgress, silenceMsMax = SILENCE_MS_MAX } = options
   let worker: Worker
   try {
     worker = new Worker(url, { workerData: job })
@@ -49,7 +61,8 @@ export function startWorker<Job, Answer>(
     worker.on("message", (message: unknown) => {
       silentLookCount = 0
       if (isAnswer(message)) resolve(message)
-      else if (message !== "alive") lose("said what no worker says")
+      else if (isProgress(message)) onProgress?.(message.done)
+      else lose("said what no worker says")
     })
     worker.once("messageerror", (cause) => lose("said what cannot be read", cause))
     worker.once("error", (cause) => lose("failed", cause))
@@ -71,18 +84,24 @@ export function startWorker<Job, Answer>(
 }
 
 /**
- * For the module that runs in a worker: does its job, and answers. `work` calls `alive` wherever it gets on; what it
- * throws ends the worker.
+ * For the module that runs in a worker: does its job, and answers. `work` calls `alive` wherever it gets on, with how far
+ * it is; what it throws ends the worker.
  */
-export async function serveWorker<Job, Answer>(work: (job: Job, alive: () => void) => Promise<Answer>): Promise<void> {
+export async function serveWorker<Job, Answer>(
+  work: (job: Job, alive: (done: number) => void) => Promise<Answer>,
+): Promise<void> {
   const port = parentPort
   if (isMainThread || port === null) throw new Error("this module runs in a worker thread")
   let saidMs = performance.now()
-  const alive = (): void => {
+  const alive = (done: number): void => {
     const nowMs = performance.now()
     if (nowMs - saidMs < ALIVE_MS) return
     saidMs = nowMs
-    port.postMessage("alive")
+    port.postMessage({ done } satisfies Progress)
   }
   port.postMessage(await work(workerData as Job, alive))
+}
+
+function isProgress(message: unknown): message is Progress {
+  return typeof message === "object" && message !== null && "done" in message && typeof message.done === "number"
 }

@@ -1,0 +1,114 @@
+// Makes one checkpoint for the checkpointer: on a worker thread, whose loss costs the attempt, or on this one in slices.
+// One at a time.
+
+import { requireRoom } from "../checkpoint/checkpoint-files.ts"
+import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
+import { DELTA_SIZE_MAX } from "../checkpoint/fold-checkpoint.ts"
+import { probe } from "../model/invariant.ts"
+import { isOutcomeTrue, resultOf, runFoldJob } from "../recovery/fold-job.ts"
+import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
+import type { EngineContext } from "./engine-context.ts"
+
+/** Work at a time, and the pause behind it, in which others have the event loop. */
+const SLICE_MS = 1
+const PAUSE_MS = 1
+/** State and log of less are folded on this thread: starting another takes longer. */
+const WORKER_SIZE_MIN = 4 * 1024 * 1024
+/** Workers that may be lost over one checkpoint, before this thread makes it. */
+const WORKER_ATTEMPT_COUNT = 3
+
+/** The work was given up because the actor is stopped. */
+export const STOPPED: Error = new Error("the checkpointer is stopped")
+
+/** Told how many bytes of a checkpoint are written, and about how many there will be. Must not throw. */
+export type FoldListener = (doneBytes: number, totalBytes: number) => void
+
+export class FoldRunner {
+  readonly #engine: EngineContext
+  /** The worker thread that is at work. */
+  #worker: FoldRun | undefined
+  #workersLost = 0
+  #isStopping = false
+  #sliceStartMs = 0
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  /** Workers that ended without an answer. */
+  get workersLost(): number {
+    return this.#workersLost
+  }
+
+  get isStopping(): boolean {
+    return this.#isStopping
+  }
+
+  /** Work may begin. */
+  start(): void {
+    this.#isStopping = false
+  }
+
+  /** Ends what is under way, which fails with STOPPED. */
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#worker?.end()
+  }
+
+  /**
+   * Makes the checkpoint from its base, `last`, and the log behind it. Undefined where there is nothing to make.
+   * Fails with: Corruption, StorageFailed, STOPPED.
+   */
+  async run(
+    job: FoldJob,
+    last: CheckpointInfo | undefined,
+    onBytes: FoldListener,
+  ): Promise<CheckpointInfo | undefined> {
+    const { log, settings } = this.#engine
+    const { startFold, directory } = settings
+    this.#sliceStartMs = this.#engine.clock.monotonicMs()
+    const logBytes = log?.bytesAfter(last?.throughLsn ?? 0) ?? 0
+    const sizeBytes = (last?.sizeBytes ?? 0) + Math.min(logBytes, DELTA_SIZE_MAX)
+    await requireRoom(directory, job.number, sizeBytes, settings.segmentBytes)
+    const told = (doneBytes: number): void => onBytes(doneBytes, Math.max(doneBytes, sizeBytes))
+    if (startFold !== undefined && (last?.sizeBytes ?? 0) + logBytes >= WORKER_SIZE_MIN) {
+      for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
+        const outcome = await this.#tryWorker(startFold(job, told), job)
+        if (outcome !== undefined) return resultOf(outcome)
+      }
+    }
+    return runFoldJob(job, directory.fileSystem, directory.checksum, (doneBytes) => {
+      if (doneBytes !== undefined) told(doneBytes)
+      return this.pace()
+    })
+  }
+
+  /** Gives others their turn when a slice is over. Throws STOPPED. */
+  pace(): Promise<void> | undefined {
+    if (this.#isStopping) throw STOPPED
+    const { clock } = this.#engine
+    if (clock.monotonicMs() - this.#sliceStartMs < SLICE_MS) return undefined
+    return new Promise((resolve) => {
+      const resume = (): void => {
+        this.#sliceStartMs = clock.monotonicMs()
+        resolve()
+      }
+      clock.after(PAUSE_MS, resume, true)
+    })
+  }
+
+  /** What the worker found, or undefined where it was lost. */
+  async #tryWorker(run: FoldRun, job: FoldJob): Promise<FoldOutcome | undefined> {
+    this.#worker = run
+    const outcome = await run.answer.catch(() => undefined)
+    await run.end()
+    this.#worker = undefined
+    // The log is let go on the strength of it.
+    if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) return outcome
+    if (this.#isStopping) throw STOPPED
+    probe("the worker thread of a checkpoint is lost")
+    this.#workersLost++
+    this.#engine.emit({ kind: "worker-lost", checkpoint: job.number })
+    return undefined
+  }
+}
