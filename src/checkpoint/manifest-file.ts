@@ -7,8 +7,8 @@ import { decodeManifest, encodeManifest, MANIFEST_SIZE } from "../format/manifes
 import type { Manifest } from "../format/manifest.ts"
 import type { Checksum } from "../model/checksum.ts"
 import { probe } from "../model/invariant.ts"
-import type { FileSystem } from "../platform/file-system.ts"
-import { storageFailed } from "../platform/system-error.ts"
+import type { FileHandle, FileSystem } from "../platform/file-system.ts"
+import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
 import { readFully, writeFully } from "../platform/transfer.ts"
 
 /** More than any manifest holds: a longer file is read that far only. */
@@ -78,16 +78,25 @@ async function replaceFile(fileSystem: FileSystem, directory: string, file: stri
 async function readSmallFile(fileSystem: FileSystem, directory: string, file: string): Promise<Uint8Array | undefined> {
   const path = fileSystem.join(directory, file)
   try {
-    if ((await fileSystem.stat(path)) === undefined) return undefined
-    const handle = await fileSystem.open(path, "read")
+    const handle = await openIfThere(fileSystem, path)
+    if (handle === undefined) return undefined
     try {
       const size = await handle.size()
-      const bytes = new Uint8Array(Math.min(Math.max(size, MANIFEST_SIZE), READ_SIZE_MAX))
+      const bytes = Buffer.allocUnsafe(Math.min(Math.max(size, MANIFEST_SIZE), READ_SIZE_MAX))
       return bytes.subarray(0, await readFully(handle, bytes, 0))
     } finally {
       await handle.close()
     }
   } catch (error) {
     throw storageFailed("read", file, error)
+  }
+}
+
+async function openIfThere(fileSystem: FileSystem, path: string): Promise<FileHandle | undefined> {
+  try {
+    return await fileSystem.open(path, "read")
+  } catch (error) {
+    if (systemCodeOf(error) === "ENOENT") return undefined
+    throw error
   }
 }

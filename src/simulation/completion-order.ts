@@ -10,8 +10,10 @@ export type CompletionOrder = (complete: () => void) => void
 /** Microtasks that a shuffled operation may take. Enough for another file to finish several meanwhile. */
 const SHUFFLE_STEPS_MAX = 12
 
-/** In the next microtask: operations end in the order in which they began. */
-export const inOrder: CompletionOrder = (complete) => queueMicrotask(complete)
+const settled = Promise.resolve()
+
+/** In the next microtask: operations end in the order in which they began. A promise is lighter than queueMicrotask. */
+export const inOrder: CompletionOrder = (complete) => void settled.then(complete)
 
 /** After a random number of microtasks: operations on different files overtake each other. */
 export function shuffled(random: SimulatedRandom): CompletionOrder {

@@ -28,12 +28,12 @@ export interface CrashStatesOptions {
 
 /**
  * What a kinder file system than that of POSIX would have made of a candidate: less of it kept, or, undefined, nothing
- * that could be. `pending` has the units, oldest first, `medium` what was durable before them.
+ * that could be. `pending` has the units, oldest first; `eventCount` events of the trace come before the crash.
  */
 export type Narrowing = (
   candidate: Candidate,
   pending: readonly PendingUnit[],
-  medium: DiskTree,
+  eventCount: number,
 ) => Candidate | undefined
 
 const SAMPLE_COUNT_DEFAULT = 32
@@ -135,15 +135,23 @@ export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {})
 
 /** The one state of that id. Requires: an id that `crashStates` gave for this trace, seed and narrowing. */
 export function crashState(trace: DiskTrace, id: string, seed = 0, narrow?: Narrowing): CrashState {
+  const state = findCrashState(trace, id, seed, narrow)
+  invariant(state !== undefined, `the trace has a crash state ${id}`)
+  return state
+}
+
+/** The one state of that id; undefined where the trace has none. */
+export function findCrashState(trace: DiskTrace, id: string, seed = 0, narrow?: Narrowing): CrashState | undefined {
   const [next, number] = id.split(".").map(Number)
   invariant(next !== undefined && number !== undefined, "a crash state's id is two numbers with a point between them")
   for (const point of crashPoints(trace)) {
     if (point.next !== next) continue
+    if (number >= candidateCount(point.pending.length, Infinity)) return undefined
     const builder = new StateBuilder(point.medium, point.pending)
     const state = stateOf(seed, point, number, builder, narrow)
-    if (state !== undefined) return new CrashState(trace, point, number, state.candidate, state.tree)
+    return state && new CrashState(trace, point, number, state.candidate, state.tree)
   }
-  invariant(false, `the trace has a crash state ${id}`)
+  return undefined
 }
 
 /** How many candidates there are, equal ones included. */
@@ -162,7 +170,7 @@ function stateOf(
 ): { readonly candidate: Candidate; readonly tree: DiskTree } | undefined {
   const random = (): SimulatedRandom => new SimulatedRandom(mix(mix(seed, point.next), number))
   const drawn = candidateOf(number, point.pending.length, random)
-  const candidate = narrow === undefined ? drawn : narrow(drawn, point.pending, point.medium)
+  const candidate = narrow === undefined ? drawn : narrow(drawn, point.pending, point.next)
   const tree = candidate && builder.build(candidate)
   return candidate && tree && { candidate, tree }
 }

@@ -42,6 +42,8 @@ export interface RenameChange {
   readonly target: TreePlace
   readonly node: number
   readonly of: "file" | "directory"
+  /** Whether the new name was that of another file, which it no longer is. */
+  readonly replaces: boolean
 }
 
 export type NameChange = CreateChange | UnlinkChange | RenameChange

@@ -21,6 +21,8 @@ export class DiskCore {
   openFileCountMax: number = Infinity
 
   readonly #handleCounts = new Map<number, number>()
+  /** Files that are open and have lost their last name. */
+  readonly #nameless = new Set<number>()
   #openFileCount = 0
 
   constructor(cache: DiskTree, runner: OperationRunner, random: SimulatedRandom, capacityBytes: number | undefined) {
@@ -45,7 +47,7 @@ export class DiskCore {
     if (count > 0) this.#handleCounts.set(node, count)
     else {
       this.#handleCounts.delete(node)
-      this.freeIfUnused(node)
+      if (this.#nameless.delete(node)) this.cache.remove(node)
     }
   }
 
@@ -54,9 +56,11 @@ export class DiskCore {
     if (this.#openFileCount >= this.openFileCountMax) throw systemError("EMFILE", "open", path)
   }
 
-  /** Gives the room of a file back once neither a name nor a handle leads to it. */
+  /** To be called when a name of it went: gives its room back once neither a name nor a handle leads to it. */
   freeIfUnused(node: number): void {
-    if (!this.#handleCounts.has(node) && !this.cache.reachable().has(node)) this.cache.remove(node)
+    if (this.cache.reachable().has(node)) return
+    if (this.#handleCounts.has(node)) this.#nameless.add(node)
+    else this.cache.remove(node)
   }
 
   /** Undefined without a bound. */

@@ -28,7 +28,8 @@ export const ROOT = 1
 
 export class DiskTree {
   #owner: number
-  readonly #nodes: Map<number, TreeNode>
+  /** By number; copied as a whole for each tree, which an array makes cheap. */
+  readonly #nodes: (TreeNode | undefined)[]
   /** The highest number that was ever given to a node. */
   #lastNumber: number
 
@@ -36,12 +37,12 @@ export class DiskTree {
   constructor(source?: DiskTree) {
     this.#owner = nextOwner()
     if (source === undefined) {
-      this.#nodes = new Map([[ROOT, { kind: "directory", owner: this.#owner, entries: new Map() }]])
+      this.#nodes = [undefined, { kind: "directory", owner: this.#owner, entries: new Map() }]
       this.#lastNumber = ROOT
     } else {
       // From now on the source copies, too, before it changes what both hold.
       source.#owner = nextOwner()
-      this.#nodes = new Map(source.#nodes)
+      this.#nodes = source.#nodes.slice()
       this.#lastNumber = source.#lastNumber
     }
   }
@@ -55,58 +56,52 @@ export class DiskTree {
   /** Pages of all files, also of those without a name. */
   pageCount(): number {
     let count = 0
-    for (const node of this.#nodes.values()) if (node.kind === "file") count += node.pageCount
+    for (const node of this.#nodes) if (node?.kind === "file") count += node.pageCount
     return count
   }
 
   node(number: number): TreeNode | undefined {
-    return this.#nodes.get(number)
+    return this.#nodes[number]
   }
 
   file(number: number): FileContent | undefined {
-    const node = this.#nodes.get(number)
+    const node = this.#nodes[number]
     return node?.kind === "file" ? node : undefined
   }
 
   directory(number: number): DirectoryContent | undefined {
-    const node = this.#nodes.get(number)
+    const node = this.#nodes[number]
     return node?.kind === "directory" ? node : undefined
   }
 
   /** The file, to be changed; an empty one if the number is free. */
   changeFile(number: number): FileContent {
-    const node = this.#nodes.get(number)
+    const node = this.#nodes[number]
     if (node?.kind === "file" && node.owner === this.#owner) return node
     invariant(node?.kind !== "directory", "a file's number stands for a file")
     const copy = new FileContent(this.#owner, node)
-    this.#lastNumber = Math.max(this.#lastNumber, number)
-    this.#nodes.set(number, copy)
+    this.#set(number, copy)
     return copy
   }
 
   /** The directory, to be changed; an empty one if the number is free. */
   changeDirectory(number: number): DirectoryContent {
-    const node = this.#nodes.get(number)
+    const node = this.#nodes[number]
     if (node?.kind === "directory" && node.owner === this.#owner) return node
     invariant(node?.kind !== "file", "a directory's number stands for a directory")
     const copy: DirectoryContent = { kind: "directory", owner: this.#owner, entries: new Map(node?.entries) }
-    this.#lastNumber = Math.max(this.#lastNumber, number)
-    this.#nodes.set(number, copy)
+    this.#set(number, copy)
     return copy
   }
 
   remove(number: number): void {
-    this.#nodes.delete(number)
+    this.#nodes[number] = undefined
   }
 
   /** What the path leads to; undefined where there is nothing. Fails with: ENOTDIR behind a file. */
   lookup(path: string, syscall: string): number | undefined {
-    let number: number | undefined = ROOT
-    for (const name of namesIn(path)) {
-      if (number === undefined) return undefined
-      number = this.#entriesOf(number, path, syscall).get(name)
-    }
-    return number
+    const names = namesIn(path)
+    return this.#follow(names, names.length, path, syscall)
   }
 
   /** The directory that holds the path's last name. Fails with: ENOENT, ENOTDIR. */
@@ -114,7 +109,7 @@ export class DiskTree {
     const names = namesIn(path)
     const name = names.at(-1)
     if (name === undefined) throw systemError("EBUSY", syscall, path)
-    const directory = this.lookup(names.slice(0, -1).join("/"), syscall)
+    const directory = this.#follow(names, names.length - 1, path, syscall)
     if (directory === undefined) throw systemError("ENOENT", syscall, path)
     this.#entriesOf(directory, path, syscall)
     return { directory, name }
@@ -127,9 +122,9 @@ export class DiskTree {
     return found
   }
 
-  /** Numbers of everything that a path leads to. */
-  reachable(): Set<number> {
-    const found = new Set<number>([ROOT])
+  /** Numbers of everything that a path leads to, and of what is below directories without a name that are given. */
+  reachable(nameless: Iterable<number> = []): Set<number> {
+    const found = new Set<number>([ROOT, ...nameless])
     // A set's iteration comes to what is added meanwhile.
     for (const number of found) {
       const entries = this.directory(number)?.entries
@@ -138,11 +133,11 @@ export class DiskTree {
     return found
   }
 
-  /** Forgets the nodes that no path leads to, apart from those named. */
+  /** Forgets the nodes that no path leads to, apart from those given and what is below them. */
   sweep(kept: ReadonlySet<number>): void {
-    const reachable = this.reachable()
+    const reachable = this.reachable(kept)
     for (const number of this.#nodes.keys()) {
-      if (!reachable.has(number) && !kept.has(number)) this.#nodes.delete(number)
+      if (!reachable.has(number)) this.#nodes[number] = undefined
     }
   }
 
@@ -153,12 +148,29 @@ export class DiskTree {
     return keyOf(sums[0], sums[1])
   }
 
+  #set(number: number, node: TreeNode): void {
+    // No holes in the array itself: those are slow.
+    while (this.#nodes.length < number) this.#nodes.push(undefined)
+    this.#nodes[number] = node
+    this.#lastNumber = Math.max(this.#lastNumber, number)
+  }
+
+  /** Where the first `count` names lead. */
+  #follow(names: readonly string[], count: number, path: string, syscall: string): number | undefined {
+    let number: number | undefined = ROOT
+    for (let index = 0; index < count; index++) {
+      if (number === undefined) return undefined
+      number = this.#entriesOf(number, path, syscall).get(names[index] as string)
+    }
+    return number
+  }
+
   #addFingerprints(directory: number, path: number, sums: [number, number]): void {
     const entries = this.directory(directory)?.entries
     if (entries === undefined) return
     for (const [name, number] of entries) {
       const place = nameFingerprint(path, name)
-      const node = this.#nodes.get(number)
+      const node = this.#nodes[number]
       if (node?.kind === "file") {
         const [first, second] = node.fingerprint()
         sums[0] = (sums[0] + mix(place, first)) | 0
@@ -175,13 +187,13 @@ export class DiskTree {
     const entries = this.directory(directory)?.entries
     if (entries === undefined) return
     for (const [name, number] of [...entries].sort(([left], [right]) => (left < right ? -1 : 1))) {
-      if (this.#nodes.get(number)?.kind === "file") found.set(`${path}/${name}`, number)
+      if (this.#nodes[number]?.kind === "file") found.set(`${path}/${name}`, number)
       else this.#walk(number, `${path}/${name}`, found)
     }
   }
 
   #entriesOf(number: number, path: string, syscall: string): ReadonlyMap<string, number> {
-    const node = this.#nodes.get(number)
+    const node = this.#nodes[number]
     if (node?.kind === "file") throw systemError("ENOTDIR", syscall, path)
     if (node === undefined) throw systemError("ENOENT", syscall, path)
     return node.entries

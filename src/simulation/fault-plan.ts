@@ -64,6 +64,7 @@ export class FaultPlan {
 
   /** The fault that hits the operation: of several the one that was added first. */
   hit(serial: number, name: OperationName): Fault | undefined {
+    if (this.#faults.length === 0) return undefined
     const fault = this.#faults.find(
       ({ operation, through, only }) =>
         serial >= operation && serial <= (through ?? operation) && (only === undefined || only.includes(name)),

@@ -68,7 +68,8 @@ export function renameName(
   checkReplaced(tree, replaced, of, target)
   tree.changeDirectory(place.directory).entries.delete(place.name)
   tree.changeDirectory(targetPlace.directory).entries.set(targetPlace.name, node)
-  return { change: { kind: "rename", source: place, target: targetPlace, node, of }, replaced }
+  const replaces = replaced !== undefined
+  return { change: { kind: "rename", source: place, target: targetPlace, node, of, replaces }, replaced }
 }
 
 function checkReplaced(tree: DiskTree, replaced: number | undefined, of: "file" | "directory", target: string): void {

@@ -7,7 +7,7 @@
 import { InvariantViolation } from "../model/invariant.ts"
 import type { CompletionOrder } from "./completion-order.ts"
 import type { Change } from "./disk-changes.ts"
-import type { OperationName, SyncEffect } from "./disk-trace.ts"
+import type { Operation, OperationName, SyncEffect } from "./disk-trace.ts"
 import { twistOf, type FaultPlan, type Twist } from "./fault-plan.ts"
 import { systemError } from "./system-error.ts"
 import type { TraceRecorder } from "./trace-recorder.ts"
@@ -16,7 +16,8 @@ import type { TraceRecorder } from "./trace-recorder.ts"
 export interface Call {
   readonly name: OperationName
   readonly path: string
-  readonly detail?: string
+  /** Asked for where a trace is kept. */
+  readonly detail?: () => string
   /** What no other operation may be using at the same time: the handle, the number of a file that is changed. */
   readonly uses?: readonly unknown[]
 }
@@ -27,6 +28,10 @@ export interface Effect<Result> {
   readonly changes?: readonly Change[]
   readonly sync?: SyncEffect
 }
+
+type RecordedOperation = { -readonly [Field in keyof Operation]: Operation[Field] }
+
+const NO_CHANGES: readonly Change[] = []
 
 export class OperationRunner {
   // Constant after construction.
@@ -78,8 +83,7 @@ export class OperationRunner {
 
     this.#issuedCount++
     const serial = this.#issuedCount
-    const operation = { serial, name: call.name, path: call.path, detail: call.detail ?? "", outcome: "in flight" }
-    this.recorder.addOperation(operation)
+    const operation = this.recorder.keepsTrace ? this.#record(serial, call) : undefined
 
     const fault = this.faults.hit(serial, call.name)
     const twist = twistOf(fault, call.name)
@@ -91,27 +95,23 @@ export class OperationRunner {
     } catch (error) {
       failure = error
     }
-    this.recorder.addEvent({ kind: "issue", operation: serial, changes: taken?.changes ?? [] })
+    this.recorder.issued(serial, taken?.changes ?? NO_CHANGES)
     return new Promise((resolve, reject) => {
       const end = (): void => {
         if (!this.#inFlight.delete(end)) return
-        for (const used of call.uses ?? []) this.#inUse.delete(used)
+        this.#setInUse(call.uses, false)
         if (this.#isDead) {
           reject(systemError("EIO", call.name, call.path))
           return
         }
         this.#completedCount++
-        operation.outcome = failure === undefined ? "done" : codeOf(failure)
-        this.recorder.addEvent(
-          taken?.sync === undefined
-            ? { kind: "complete", operation: serial }
-            : { kind: "complete", operation: serial, sync: taken.sync },
-        )
+        if (operation !== undefined) operation.outcome = failure === undefined ? "done" : codeOf(failure)
+        this.recorder.completed(serial, taken?.sync)
         if (failure !== undefined || taken === undefined) reject(failure)
         else resolve(taken.result)
       }
       this.#inFlight.add(end)
-      for (const used of call.uses ?? []) this.#inUse.add(used)
+      this.#setInUse(call.uses, true)
       this.#order(end)
     })
   }
@@ -120,6 +120,20 @@ export class OperationRunner {
   kill(): void {
     this.#isDead = true
     for (const end of this.#inFlight) end()
+  }
+
+  #record(serial: number, { name, path, detail }: Call): RecordedOperation {
+    const operation = { serial, name, path, detail: detail?.() ?? "", outcome: "in flight" }
+    this.recorder.addOperation(operation)
+    return operation
+  }
+
+  #setInUse(uses: readonly unknown[] | undefined, isInUse: boolean): void {
+    if (!this.#watchesUse || uses === undefined) return
+    for (const used of uses) {
+      if (isInUse) this.#inUse.add(used)
+      else this.#inUse.delete(used)
+    }
   }
 
   #violationBy(call: Call): InvariantViolation | undefined {

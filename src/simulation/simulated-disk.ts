@@ -78,7 +78,7 @@ export class SimulatedDisk implements FileSystem {
 
   open(path: string, mode: FileMode): Promise<FileHandle> {
     const { cache, runner } = this.#core
-    return runner.run({ name: "open", path, detail: mode }, (twist) => {
+    return runner.run({ name: "open", path, detail: () => mode }, (twist) => {
       if (mode === "create") {
         this.#core.checkOpenFileCount(path)
         const change = createName(cache, path, "file")
@@ -93,7 +93,7 @@ export class SimulatedDisk implements FileSystem {
 
   rename(source: string, target: string): Promise<void> {
     const { cache, runner } = this.#core
-    return runner.run({ name: "rename", path: source, detail: `to ${target}` }, () => {
+    return runner.run({ name: "rename", path: source, detail: () => `to ${target}` }, () => {
       const renamed = renameName(cache, source, target)
       if (renamed?.replaced !== undefined) this.#core.freeIfUnused(renamed.replaced)
       return { result: undefined, changes: renamed === undefined ? [] : [renamed.change] }
@@ -102,7 +102,7 @@ export class SimulatedDisk implements FileSystem {
 
   link(source: string, target: string): Promise<void> {
     const { cache, runner } = this.#core
-    return runner.run({ name: "link", path: source, detail: `to ${target}` }, () => {
+    return runner.run({ name: "link", path: source, detail: () => `to ${target}` }, () => {
       return { result: undefined, changes: [linkName(cache, source, target)] }
     })
   }
@@ -175,7 +175,7 @@ export class SimulatedDisk implements FileSystem {
 
   lock(directory: string, fileName: string): Promise<DirectoryLock | LockRefusal> {
     const { cache, runner } = this.#core
-    return runner.run<DirectoryLock | LockRefusal>({ name: "lock", path: directory, detail: fileName }, () => {
+    return runner.run<DirectoryLock | LockRefusal>({ name: "lock", path: directory, detail: () => fileName }, () => {
       const node = this.#findDirectory(directory, "lock")
       const heldBy = this.#locks.get(node)
       if (heldBy !== undefined) return { result: { heldBy } }

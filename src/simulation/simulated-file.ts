@@ -10,6 +10,8 @@ import type { FileContent } from "./file-content.ts"
 import type { Effect } from "./operation-runner.ts"
 import { systemError } from "./system-error.ts"
 
+type Detail = (() => string) | undefined
+
 export class SimulatedFile implements FileHandle {
   // Constant after construction.
   readonly #core: DiskCore
@@ -27,49 +29,66 @@ export class SimulatedFile implements FileHandle {
   }
 
   read(target: Uint8Array, position: number): Promise<number> {
-    return this.#run("read", `${target.length} at ${position}`, [this], (twist) => {
-      const length = this.#shortened(target.length, twist)
-      return { result: this.#content("read").read(target.subarray(0, length), position) }
-    })
+    return this.#run(
+      "read",
+      () => `${target.length} at ${position}`,
+      [this],
+      (twist) => {
+        const length = this.#shortened(target.length, twist)
+        return { result: this.#content("read").read(target.subarray(0, length), position) }
+      },
+    )
   }
 
   write(source: Uint8Array, position: number): Promise<number> {
-    return this.#runChange("write", `${source.length} at ${position}`, (twist) => {
-      const { result, changes } = this.#take("write", source, position, twist)
-      return { result, changes }
-    })
+    return this.#runChange(
+      "write",
+      () => `${source.length} at ${position}`,
+      (twist) => {
+        const { result, changes } = this.#take("write", source, position, twist)
+        return { result, changes }
+      },
+    )
   }
 
   writeSynced(source: Uint8Array, position: number): Promise<number> {
-    return this.#runChange("writeSynced", `${source.length} at ${position}`, (twist) => {
-      const { result, changes } = this.#take("writeSynced", source, position, twist)
-      return { result, changes, ...this.#syncUnless(twist, { kind: "operation", file: this.#node }) }
-    })
+    return this.#runChange(
+      "writeSynced",
+      () => `${source.length} at ${position}`,
+      (twist) => {
+        const { result, changes } = this.#take("writeSynced", source, position, twist)
+        return { result, changes, ...this.#syncUnless(twist, { kind: "operation", file: this.#node }) }
+      },
+    )
   }
 
   dataSync(): Promise<void> {
-    return this.#runChange("dataSync", "", (twist) => {
+    return this.#runChange("dataSync", undefined, (twist) => {
       const isPartial = twist === "part"
       return { result: undefined, ...this.#syncUnless(twist, { kind: "file", file: this.#node, isPartial }) }
     })
   }
 
   truncate(size: number): Promise<void> {
-    return this.#runChange("truncate", `to ${size}`, () => {
-      this.#checkMode("truncate")
-      const file = this.#content("truncate")
-      if (file.size === size) return { result: undefined }
-      const changes: Change[] = [{ kind: "size", file: this.#node, size, cuts: size < file.size }]
-      this.#change((changed) => {
-        changed.resize(size)
-        changed.clip()
-      })
-      return { result: undefined, changes }
-    })
+    return this.#runChange(
+      "truncate",
+      () => `to ${size}`,
+      () => {
+        this.#checkMode("truncate")
+        const file = this.#content("truncate")
+        if (file.size === size) return { result: undefined }
+        const changes: Change[] = [{ kind: "size", file: this.#node, size, cuts: size < file.size }]
+        this.#change((changed) => {
+          changed.resize(size)
+          changed.clip()
+        })
+        return { result: undefined, changes }
+      },
+    )
   }
 
   size(): Promise<number> {
-    return this.#run("size", "", [this], () => ({ result: this.#content("size").size }))
+    return this.#run("size", undefined, [this], () => ({ result: this.#content("size").size }))
   }
 
   close(): Promise<void> {
@@ -82,18 +101,19 @@ export class SimulatedFile implements FileHandle {
     return this.#closed
   }
 
-  #runChange<Result>(name: OperationName, detail: string, effect: (twist: Twist) => Effect<Result>): Promise<Result> {
+  #runChange<Result>(name: OperationName, detail: Detail, effect: (twist: Twist) => Effect<Result>): Promise<Result> {
     return this.#run(name, detail, [this, this.#node], effect)
   }
 
   #run<Result>(
     name: OperationName,
-    detail: string,
+    detail: Detail,
     uses: readonly unknown[],
     effect: (twist: Twist) => Effect<Result>,
   ): Promise<Result> {
-    if (this.#closed !== undefined) return Promise.reject(systemError("EBADF", name, this.#path))
-    return this.#core.runner.run({ name, path: this.#path, detail, uses }, effect)
+    const path = this.#path
+    if (this.#closed !== undefined) return Promise.reject(systemError("EBADF", name, path))
+    return this.#core.runner.run(detail === undefined ? { name, path, uses } : { name, path, uses, detail }, effect)
   }
 
   /** Takes the bytes into the page cache, as many as the twist and the room allow. */

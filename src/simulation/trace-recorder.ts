@@ -1,8 +1,8 @@
 // Keeps the trace of a disk as it happens; or, asked not to, only the state that it ends in, for runs too long to be
 // kept. Folding the trace is left until somebody asks: most disks are never crashed.
 
-import type { PendingUnit } from "./disk-changes.ts"
-import type { DiskTrace, Operation, TraceEvent } from "./disk-trace.ts"
+import type { Change, PendingUnit } from "./disk-changes.ts"
+import type { DiskTrace, Operation, SyncEffect, TraceEvent } from "./disk-trace.ts"
 import type { DiskTree } from "./disk-tree.ts"
 import { DurableState } from "./durable-state.ts"
 
@@ -31,8 +31,24 @@ export class TraceRecorder {
     return this.#events?.length ?? 0
   }
 
+  get keepsTrace(): boolean {
+    return this.#events !== undefined
+  }
+
+  /** Requires: `keepsTrace`. */
   addOperation(operation: Operation): void {
-    if (this.#events !== undefined) this.#operations.push(operation)
+    this.#operations.push(operation)
+  }
+
+  /** An operation has begun. Without a trace only what it changes is of interest. */
+  issued(operation: number, changes: readonly Change[]): void {
+    if (changes.length > 0 || this.#events !== undefined) this.addEvent({ kind: "issue", operation, changes })
+  }
+
+  /** It has ended. */
+  completed(operation: number, sync: SyncEffect | undefined): void {
+    if (sync !== undefined) this.addEvent({ kind: "complete", operation, sync })
+    else this.#events?.push({ kind: "complete", operation })
   }
 
   addEvent(event: TraceEvent): void {

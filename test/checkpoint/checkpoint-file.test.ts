@@ -7,9 +7,9 @@ import type { CheckpointDirectory } from "../../src/checkpoint/checkpoint-files.
 import { CheckpointReader, verifyCheckpoint } from "../../src/checkpoint/checkpoint-reader.ts"
 import { CheckpointWriter } from "../../src/checkpoint/checkpoint-writer.ts"
 import { loadState } from "../../src/checkpoint/state-loader.ts"
-import { BLOCK_HEADER_SIZE, BLOCK_RECORDS, sealBlock } from "../../src/format/checkpoint-block.ts"
+import { BLOCK_END, BLOCK_HEADER_SIZE, BLOCK_RECORDS, sealBlock } from "../../src/format/checkpoint-block.ts"
 import { CHECKPOINT_NEW_FILE, checkpointFile } from "../../src/format/file-names.ts"
-import { readU32 } from "../../src/format/integers.ts"
+import { readU32, writeU64 } from "../../src/format/integers.ts"
 import { Corruption, StorageFailed } from "../../src/model/errors.ts"
 import { SHAPE_COUNT_MAX, VALUE_SIZE_MAX } from "../../src/model/limits.ts"
 import type { FileMode } from "../../src/platform/file-system.ts"
@@ -340,6 +340,25 @@ describe("a checkpoint whose checksums are right and whose content is not", () =
     expect((await readBytes(from, bytes)).error).toBeInstanceOf(Corruption)
     sealBlock(bytes, at, { ...header, tableId: 1, recordCount: 2 }, place)
     expect((await readBytes(from, bytes)).error).toBeInstanceOf(Error)
+  })
+
+  test("is refused for an end that counts other records than there are", async () => {
+    const from = await written(SMALL)
+    const starts = blockStarts(from.bytes)
+    const index = starts.length - 2
+    const at = starts[index] as number
+    const place = { checkpoint: 1, checksumSeed: from.directory.checksumSeed, checksum: from.directory.checksum }
+    const header = { kind: BLOCK_END, payloadSize: 8, index, tableId: 0, recordCount: 0, throughLsn: 1000 }
+    const withCount = (count: number): Uint8Array => {
+      const bytes = from.bytes.slice()
+      writeU64(bytes, at + BLOCK_HEADER_SIZE, count)
+      sealBlock(bytes, at, header, place)
+      return bytes
+    }
+    expect(withCount(SMALL.length)).toEqual(from.bytes)
+    for (const count of [0, SMALL.length - 1, SMALL.length + 1]) {
+      expect((await readBytes(from, withCount(count))).error).toBeInstanceOf(Corruption)
+    }
   })
 
   // Here already the writer's own reading back refuses it.

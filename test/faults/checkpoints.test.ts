@@ -1,13 +1,15 @@
 // Fault classes in and around checkpoints. The numbers are those of the table of fault classes.
 
 import { describe, expect, test } from "vitest"
-import { checkpointFile } from "../../src/format/file-names.ts"
+import { checkpointFile, segmentFile } from "../../src/format/file-names.ts"
+import { SEGMENT_HEADER_SIZE } from "../../src/format/segment-header.ts"
 import { Corruption, StorageFailed } from "../../src/model/errors.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { checkpointsIn, CheckpointedStore, openOn } from "../checkpoint/store-with-checkpoints.ts"
 import { contentOf, differences, untilSettled } from "../property/store-history.ts"
-import { copyOfDisk, manifestIn, withBytes, withoutFile } from "../recovery/reference-store.ts"
+import type { Entry } from "../property/store-history.ts"
+import { copyOfDisk, framesIn, manifestIn, segmentsIn, withBytes, withoutFile } from "../recovery/reference-store.ts"
 
 const keep = (checkpoints: number): { keep: { checkpoints: number } } => ({ keep: { checkpoints } })
 
@@ -102,6 +104,63 @@ describe("fault 19: rot in a checkpoint", () => {
     }
   })
 
+  test("all that the log goes on from are damaged: an older one, which it does not, is no help", async () => {
+    const made = await CheckpointedStore.make(2, keep(2))
+    const oldest = made.disk.files().get(`/data/${checkpointFile(1)}`) as Uint8Array
+    await made.settled(made.store.close())
+    const store = await openOn(made.disk, keep(1), made.platform)
+    await made.settled(store.checkpoint())
+    await made.settled(store.close())
+    const files = made.disk.files()
+    const numbers = checkpointsIn(files)
+    expect(numbers).toEqual([3])
+    // A crash came before its removal.
+    const changed = damaged(files, numbers)
+    changed.set(`/data/${checkpointFile(1)}`, oldest)
+    const failure = await openOn(await copyOfDisk(changed)).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(Corruption)
+    expect(String(failure)).toContain("no good checkpoint reaches so far")
+  })
+
+  test("it is whole, and the end of the log that it was made of is gone: refused as damage", async () => {
+    const made = await CheckpointedStore.make(2, keep(2))
+    await made.write(20)
+    await made.settled(made.store.checkpoint())
+    const files = withoutFile(await made.close(), "LOCK")
+    const used = segmentsIn(files).filter((segment) => framesIn(files, segment).length > 0)
+    expect(used.length).toBeGreaterThan(1)
+    let changed = new Map(files)
+    for (const segment of segmentsIn(files)) {
+      if (segment >= (used.at(-1) as number)) changed = withoutFile(changed, segmentFile(segment))
+    }
+    const disk = await copyOfDisk(changed)
+    await expect(openOn(disk)).rejects.toThrow("but the checkpoint says that it was durable through")
+    expect(withoutFile(disk.files(), "LOCK")).toEqual(changed)
+  })
+
+  test("it is whole, and nothing good stands behind the segments that it knows: the log goes on from where they end", async () => {
+    const made = await CheckpointedStore.open(keep(3))
+    await made.write(30)
+    await made.close()
+    const second = await openOn(made.disk, keep(3), made.platform)
+    await made.settled(second.checkpoint())
+    // Killed with its epoch alone in the last segment, which rots: that looks like a crash.
+    const files = made.disk.crash("kill").files()
+    const last = segmentsIn(files).findLast((segment) => framesIn(files, segment).length > 0) as number
+    expect(framesIn(files, last)).toHaveLength(1)
+    const disk = await copyOfDisk(withBytes(files, segmentFile(last), SEGMENT_HEADER_SIZE + 70, Uint8Array.of(0xa5)))
+    const third = await CheckpointedStore.open(keep(3), disk)
+    expect(third.store.recovery.segments).toBe(last)
+    expect(third.store.metrics().log.epoch).toBe(2)
+    for (const [place, n] of made.model) third.model.set(place, n)
+    await third.write(3)
+    const after = await third.close()
+    // The log alone says the same: it is one chain.
+    const again = await openOn(await copyOfDisk(withoutFile(after, checkpointFile(1))))
+    expect(third.problems(again)).toEqual([])
+    await again.close()
+  })
+
   test("all are gone and the log was shortened: refused as damage", async () => {
     const made = await CheckpointedStore.make(3, keep(1))
     let files: Files = await made.close()
@@ -147,6 +206,28 @@ describe("fault 19: rot in a checkpoint", () => {
     expect(again.problems(last)).toEqual([])
   })
 
+  test("the newest rots in its last block while the store is open: nothing of its others stays in a shard built anew", async () => {
+    const made = await CheckpointedStore.open(keep(2))
+    for (let round = 0; round < 2; round++) {
+      await made.write(40, 40_000)
+      await made.settled(made.store.checkpoint())
+    }
+    const files = made.disk.files()
+    const newest = checkpointsIn(files).at(-1) as number
+    made.disk.flipBit(`/data/${checkpointFile(newest)}`, sizeOf(files, newest) - 500, 3)
+    for (const shard of [0, 1, 2]) {
+      await made.settled(made.store.killActor(`store/shards/shard-${shard}`, new Error("killed by the test")))
+      await made.settled(made.store.ready())
+    }
+    expect(made.problems()).toEqual([])
+    expect(["t0", "t1"].map((name) => made.store.table(name).size).reduce((sum, size) => sum + size)).toBe(
+      made.model.size,
+    )
+    await made.write(40, 100)
+    expect(made.problems()).toEqual([])
+    await made.close()
+  })
+
   test("the newest rots while the store is open: shards and checkpoints are made from the one before", async () => {
     const made = await CheckpointedStore.make(3, keep(2))
     const newest = checkpointsIn(made.disk.files()).at(-1) as number
@@ -180,6 +261,27 @@ describe("fault 19: rot in a checkpoint", () => {
 })
 
 describe("fault 21: a crash in a checkpoint", () => {
+  test("that was due by itself, of commits that are not synced yet: it holds what was durable, and no more", async () => {
+    const made = await CheckpointedStore.open({ checkpoint: { commits: 5 }, flush: { syncDelayMs: 60_000 } })
+    const { disk, platform, store } = made
+    await made.write(4)
+    const table = store.table<Entry>("t")
+    // No sync is asked for until the last one, whose frame makes the ones before it durable.
+    for (let n = 0; n < 3; n++) await table.put("written", { n, pad: "" }, { durability: "written" })
+    await table.put("synced", { n: 3, pad: "" })
+    for (let n = 4; n < 7; n++) await table.put("written", { n, pad: "" }, { durability: "written" })
+    const { durableLsn, lastLsn } = store.metrics().log
+    expect(lastLsn).toBe(durableLsn + 3)
+    for (let turn = 0; store.metrics().checkpoint.made === 0 && turn < 2_000; turn++) {
+      platform.clock.advance(1)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+    expect(store.metrics().checkpoint).toMatchObject({ made: 1, lastLsn: durableLsn })
+    const again = await openOn(disk.crash("nothing"))
+    expect(again.recovery).toMatchObject({ lastLsn: durableLsn, checkpointLsn: durableLsn })
+    expect(again.table<Entry>("t").get("written")?.n).toBe(2)
+  })
+
   test("after any operation of it: the store opens with everything, leaves nothing behind, and makes one again", async () => {
     const clean = await CheckpointedStore.make(2, keep(1))
     const first = clean.disk.operations.length + 1

@@ -1,23 +1,22 @@
-// The victim: writes numbered records, a few dozen in flight, batches and large values among them, and tells its parent
-// what was acknowledged. Runs until it is killed, or for a minute.
+// The victim: writes numbered records, a few dozen in flight, batches and large values among them, and says what was
+// acknowledged. Runs until it is killed, or for the time that it is given: a minute, if it is not told.
 
 import { open } from "../../src/index.ts"
 import type { Durability } from "../../src/index.ts"
+import { acknowledge, opened, opening } from "../../src/testing/process-protocol.ts"
 
-const [path, startText, level] = process.argv.slice(2) as [string, string, Durability]
+const [path, startText, level, lifeMs = "60000"] = process.argv.slice(2) as [string, string, Durability, string?]
 const start = Number(startText)
+opening()
 const store = await open(path, { segmentBytes: 256 * 1024, durability: level })
+opened()
 const table = store.table<{ n: number; pad: string }>("numbers")
 const pairs = store.table<number>("pairs")
 const FLYING = 48
-const endMs = Date.now() + 60_000
+const endMs = Date.now() + Number(lifeMs)
 
 let next = start
 let acknowledged: number[] = []
-const tell = (): void => {
-  if (acknowledged.length > 0) process.send?.(acknowledged)
-  acknowledged = []
-}
 
 async function writer(): Promise<void> {
   while (Date.now() < endMs) {
@@ -30,10 +29,11 @@ async function writer(): Promise<void> {
       })
     } else await table.put(String(n), { n, pad: "x".repeat(n % 97 === 0 ? 40_000 : n % 200) })
     acknowledged.push(n)
-    if (acknowledged.length >= 20) tell()
+    if (acknowledged.length < 20) continue
+    acknowledge(...acknowledged)
+    acknowledged = []
   }
 }
 
-process.send?.("open")
 await Promise.all(Array.from({ length: FLYING }, writer))
 await store.close()

@@ -156,26 +156,30 @@ test.each([
   120_000,
 )
 
-test("a first backup of a store that is open, cut off, leaves no store or the backup", async () => {
-  await overHistories(({ disk, content, seed, where }) =>
-    crashInto(
-      disk,
-      {
-        path: "/new",
-        allowed: [undefined, content],
-        mayBeRefused: true,
-        run: async (platform) => {
-          // Not traced twice: it is only opened.
-          const store = await openStore(platform, SEGMENT_BYTES)
-          await store.backup("/new")
-          await store.close()
+test.each([true, false])(
+  "a first backup of a store that is open, cut off, leaves no store or the backup: link %s",
+  async (link) => {
+    await overHistories(({ disk, content, seed, where }) =>
+      crashInto(
+        disk,
+        {
+          path: "/new",
+          allowed: [undefined, content],
+          mayBeRefused: true,
+          run: async (platform) => {
+            // Not traced twice: it is only opened.
+            const store = await openStore(platform, SEGMENT_BYTES)
+            await store.backup("/new", { link })
+            await store.close()
+          },
         },
-      },
-      seed,
-      where,
-    ),
-  )
-}, 120_000)
+        seed,
+        where,
+      ),
+    )
+  },
+  120_000,
+)
 
 test("a restore that is cut off leaves what was there or the new store, in the place of a store too", async () => {
   const mended = probes().get("a replaced directory is mended") ?? 0

@@ -26,11 +26,12 @@ export async function recoverDisk(
   seed: number,
   beginsEpoch: boolean,
   path = "/data",
+  shardCount: number = SHARDS,
 ): Promise<RecoveredState> {
   const platform = simulatePlatform({ seed, disk })
   const owned = await takeDirectory(platform, path, true, 4096)
   const catalogue = new Catalogue()
-  const shards = Array.from({ length: SHARDS }, () => new ShardTables())
+  const shards = Array.from({ length: shardCount }, () => new ShardTables())
   const { end, report } = await recover({
     directory: owned.log,
     clock: platform.clock,

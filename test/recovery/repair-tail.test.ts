@@ -7,7 +7,11 @@ import { FRAME_SEAL } from "../../src/format/frame.ts"
 import { crashStates } from "../../src/simulation/crash-states.ts"
 import { recoverDisk } from "../property/recovered-state.ts"
 import { differences } from "../property/store-history.ts"
-import { contentAt, copyOfDisk, framesIn, makeStore, withBytes } from "./reference-store.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { appendText, FileLogHome, textsOf } from "../wal/log-home.ts"
+import { contentAt, copyOfDisk, DIRECTORY, framesIn, makeStore, withBytes } from "./reference-store.ts"
+
+const MEBIBYTE = 1024 * 1024
 
 test("the log ends in a seal behind the last valid frame, and in nothing else", async () => {
   const { platform } = await makeStore({ commitCount: 3 })
@@ -29,6 +33,18 @@ test("the log ends in a seal behind the last valid frame, and in nothing else", 
     recordCount: framesIn(files, 1).length,
     epoch: 1,
   })
+})
+
+test("a tail of more than the repair copies at a time is copied whole", async () => {
+  const platform = simulatePlatform({ seed: 1 })
+  const home = new FileLogHome(platform, DIRECTORY, 8 * MEBIBYTE)
+  const log = await home.open()
+  const texts = Array.from({ length: 24 }, (_, n) => `${n}`.padEnd(MEBIBYTE / 8, "."))
+  for (const text of texts) await appendText(log, text)
+  const next = new FileLogHome(simulatePlatform({ seed: 2, disk: platform.fileSystem.crash("kill") }), DIRECTORY)
+  const repaired = await next.open()
+  expect(next.report?.wasSealed).toBe(false)
+  expect(await textsOf(repaired)).toEqual(texts)
 })
 
 test("a power cut while the tail is repaired loses nothing that was durable before", async () => {

@@ -28,3 +28,24 @@ test("frames that only the page cache holds are on the disk before a new epoch b
   expect(Object.fromEntries(third.table("t"))).toEqual({ a: 1, b: 2, c: 3 })
   await untilSettled(platform, third.close())
 })
+
+// Everything before the seal is on the disk; without it the log has no end where the next epoch continues it.
+test("a seal that only the page cache holds is on the disk before a new epoch begins behind it", async () => {
+  const platform = simulatePlatform({ seed: 1 })
+  const options = { platform, segmentBytes: 4096, shards: 2 }
+  const first = await open("/data", options)
+  await first.table("t").put("a", 1)
+  const next = platform.fileSystem.operations.length + 1
+  platform.fileSystem.faults.add({ operation: next, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced"] })
+  await expect(first.close()).rejects.toMatchObject({ code: "ORRERY_STORAGE_FAILED" })
+  expect(platform.fileSystem.faults.hitCount).toBe(1)
+
+  const second = await open("/data", options)
+  expect(second.recovery.wasSealed).toBe(true)
+  await second.table("t").put("b", 2)
+
+  const disk = platform.fileSystem.crash("nothing", { faults: [] })
+  const third = await open("/data", { ...options, platform: simulatePlatform({ seed: 2, disk }) })
+  expect(Object.fromEntries(third.table("t"))).toEqual({ a: 1, b: 2 })
+  await untilSettled(platform, third.close())
+})

@@ -46,6 +46,31 @@ describe("a backup", () => {
     expect((await contentAt(path)).size).toBe(51)
   })
 
+  test("goes on over many segments, whose numbers those of the store had that it is of", async () => {
+    const platform = simulatePlatform({ seed: 5 })
+    const settings = { platform, segmentBytes: 4096, shards: 2, checkpoint: false } as const
+    const fill = async (store: Store, from: number): Promise<void> => {
+      for (let n = from; n < from + 40; n++) {
+        await untilSettled(platform, store.table("t").put(`k${n}`, { n, pad: "p".repeat(400) }))
+      }
+    }
+    const store = await open("/data", settings)
+    await fill(store, 0)
+    await untilSettled(platform, store.backup("/backup"))
+    await untilSettled(platform, store.close())
+    for (let owner = 1; owner < 4; owner++) {
+      const next = await untilSettled(platform, open("/backup", settings))
+      expect(next.table("t").size).toBe(owner * 40)
+      await fill(next, owner * 40)
+      await untilSettled(platform, next.close())
+    }
+    const last = await untilSettled(platform, open("/backup", settings))
+    expect([...last.table<{ n: number }>("t").values()].map(({ n }) => n).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 160 }, (_, n) => n),
+    )
+    await untilSettled(platform, last.close())
+  })
+
   test("is replaced by the next one, and copied only if something has changed", async () => {
     const store = await temporaryStore()
     await putSome(store, 0, 50)

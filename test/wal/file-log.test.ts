@@ -11,8 +11,10 @@ import { probes } from "../../src/model/invariant.ts"
 import { lsnOf } from "../../src/model/lsn.ts"
 import { nodePlatform } from "../../src/platform/node/node-platform.ts"
 import type { Failure } from "../../src/simulation/fault-plan.ts"
+import { crashStates } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import type { LogFrame } from "../../src/format/log-frame.ts"
 import type { FileLog } from "../../src/wal/file-log.ts"
 import { describeLog } from "./log-conformance.ts"
 import { appendText, copyOf, draftOf, FileLogHome, framesOf, textsOf } from "./log-home.ts"
@@ -136,6 +138,35 @@ describe("segments", () => {
     }
   })
 
+  test("a seal says that the frames before it are durable when they are: every power cut leaves a log that opens", async () => {
+    const { disk, home } = sceneOn()
+    const log = await home.open()
+    await appendText(log, "synced")
+    for (let n = 0; log.rotationCount < 1; n++) await appendText(log, `written ${n} `.repeat(40), false)
+    let stateCount = 0
+    for (const state of crashStates(disk.trace(), { seed: 1 })) {
+      stateCount++
+      await expect(sceneOn(state.mount()).home.open(), state.describe()).resolves.toBeDefined()
+    }
+    expect(stateCount).toBeGreaterThan(200)
+  })
+
+  test("at no moment is it told to be durable, or to go, further than a read gives", async () => {
+    const { home } = sceneOn()
+    const log = await home.open()
+    let isOver = false
+    const appending = appendMany(log, 12).then(() => (isOver = true))
+    let momentCount = 0
+    for (; !isOver; momentCount++) {
+      const given = log.extentsThrough(Number.POSITIVE_INFINITY).at(-1)?.lastLsn ?? 0
+      expect(log.durableLsn).toBeLessThanOrEqual(given)
+      expect(log.endLsn).toBeLessThanOrEqual(given)
+      await Promise.resolve()
+    }
+    await appending
+    expect(momentCount).toBeGreaterThan(50)
+  })
+
   test("closing cuts the segment behind its seal, and keeps the prepared one as a spare", async () => {
     const { disk, home } = sceneOn()
     const log = await home.open()
@@ -224,6 +255,52 @@ describe("recycled segments", () => {
     expect(rest).toEqual(texts.slice(1, 1 + rest.length))
     await log.close()
     expect(disk.openFileCount).toBe(0)
+  })
+
+  test("are not made of a segment that somebody reads who has not got all of it in memory yet", async () => {
+    const mebibyte = 1024 * 1024
+    const disk = new SimulatedDisk()
+    const home = new FileLogHome(simulatePlatform({ seed: 1, disk }), "/data", 4 * mebibyte)
+    const log = await home.open()
+    const textOf = (n: number): string => `${n} `.padEnd(mebibyte / 8, ".")
+    const appendSome = async (from: number, count: number): Promise<void> => {
+      for (let n = from; n < from + count; n++) await appendText(log, textOf(n), false)
+    }
+    // The first segment of an epoch is small, and never used again; the reader stands at the beginning of the second.
+    await appendSome(0, 80)
+    await log.sync()
+    const [small] = log.extentsThrough(log.endLsn)
+    const reading = log.read(lsnOf(small?.lastLsn ?? 0), log.durableLsn)
+    const read: string[] = []
+    for (let n = 0; n < 3; n++) read.push(copyOf((await reading.next()).value as LogFrame).text)
+    await log.truncate(log.endLsn)
+    await appendSome(100, 90)
+    expect(log.recycledCount).toBeGreaterThan(0)
+    await expect(
+      (async () => {
+        for await (const frame of { [Symbol.asyncIterator]: () => reading }) read.push(copyOf(frame).text)
+      })(),
+    ).rejects.toMatchObject({ code: "ORRERY_CURSOR_EXPIRED" })
+    expect(read.length).toBeGreaterThan(20)
+    const first = Number.parseInt(read[0] ?? "", 10)
+    expect(read).toEqual(read.map((_, index) => textOf(first + index)))
+    await log.close()
+  })
+
+  test("leave a log that begins right behind them, also where the next owner has left LSNs out", async () => {
+    const { disk, home } = sceneOn()
+    const first = await home.open()
+    await appendMany(first, 12)
+    const end = first.endLsn
+    await first.close()
+    const second = await home.open({ lsnMin: end + 100 })
+    expect(second.endLsn).toBe(end + 100)
+    await second.truncate(end)
+    // A checkpoint through that LSN is what the log goes on from.
+    expect(second.oldestLsn).toBe(end + 1)
+    expect(home.manifest?.firstLsn).toBe(end + 1)
+    expect(namesOf(disk, "wal-")).toHaveLength(1)
+    await second.close()
   })
 
   test("the new start of the log is durable before the first old segment goes", async () => {

@@ -1,0 +1,25 @@
+// All the mutants, in the order of the way that a write takes: to the log, through a crash, into a checkpoint, out again.
+
+import type { Mutant } from "./mutant.ts"
+import { checkpointMutants } from "./mutants-of-checkpoints.ts"
+import { logMutants } from "./mutants-of-the-log.ts"
+import { platformMutants } from "./mutants-of-the-platform.ts"
+import { recoveryMutants } from "./mutants-of-recovery.ts"
+import { storeMutants } from "./mutants-of-the-store.ts"
+
+export const mutants: readonly Mutant[] = [
+  ...platformMutants,
+  ...logMutants,
+  ...recoveryMutants,
+  ...checkpointMutants,
+  ...storeMutants,
+]
+
+/** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */
+export function chosenMutant(environment: Readonly<Record<string, string | undefined>>): Mutant | undefined {
+  const name = environment["ORRERY_MUTANT"]
+  if (name === undefined || name === "") return undefined
+  const mutant = mutants.find((candidate) => candidate.name === name)
+  if (mutant === undefined) throw new Error(`there is no mutant "${name}"`)
+  return mutant
+}

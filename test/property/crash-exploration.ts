@@ -1,0 +1,244 @@
+// Runs histories on the simulated disk, with commits in flight side by side, and recovers every state that a power cut
+// could have left at every moment of them; then crashes into some of those recoveries, and recovers again.
+//
+// Recovery is a function of the bytes on the disk: of states that hold the same, one is recovered, and what it came to
+// counts for the others of its history. One in so many of those is recovered all the same, and must come to that again.
+// Counted are visits, a state at a moment with its own bound of acknowledged writes, and distinct states, by their
+// contents, over the whole run.
+
+import fc from "fast-check"
+import { expect } from "vitest"
+import { probes } from "../../src/model/invariant.ts"
+import { crashStates } from "../../src/simulation/crash-states.ts"
+import type { CrashState } from "../../src/simulation/crash-states.ts"
+import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { measureFigures } from "../figures.ts"
+import { recoverDisk } from "./recovered-state.ts"
+import { differences, historyArbitrary, modelAt, runHistory, SHARDS, untilSettled } from "./store-history.ts"
+import type { HistoryCommit, Model, Step } from "./store-history.ts"
+
+/** Visits of one history: at most so many, spread evenly. */
+const STATES_A_HISTORY = 700
+/** The recovery of one distinct state in so many is crashed into, and about so many states of it are recovered. */
+const NESTED_SHARE = 24
+const NESTED_STATES = 40
+/** One in so many of the states that are known already is recovered again. */
+const AGAIN_SHARE = 64
+/** Histories drawn at a time. */
+const DRAWN_COUNT = 2_000
+
+const SEGMENT_BYTES = 4096
+
+export interface ExplorationCounts {
+  /** States with different contents, those inside a recovery included. */
+  distinct: number
+  /** Of these, found first by a crash inside a recovery. */
+  nested: number
+  /** States at a moment. */
+  visited: number
+  nestedVisited: number
+  recoveries: number
+  /** States that were known and recovered again. */
+  again: number
+  histories: number
+  /** Histories with two commits in flight at a time. */
+  overlapping: number
+}
+
+/** What recovery made of a content. */
+interface Verdict {
+  readonly lastLsn: number
+  readonly content: Model
+  /** Whether an epoch was begun after it, as an opening store does. */
+  readonly beganEpoch: boolean
+}
+
+/** Distinct states in the default run, by both halves of it; ORRERY_CRASH_STATES asks for more or less. */
+const STATE_COUNT = Number(process.env["ORRERY_CRASH_STATES"] ?? 1_000_000)
+/** The default run is the same every time, so that the rare branches below are surely among it; ORRERY_SEED varies it. */
+const SEED = Number(process.env["ORRERY_SEED"] ?? 771_992)
+/** Between the seeds of the halves; histories are drawn in between. */
+const HALF_DISTANCE = 500_000_000
+
+/** Fewer states may miss a rare branch. */
+const PROBED_COUNT_MIN = 500_000
+
+/** Branches that the histories must reach, or they would prove little. */
+const REQUIRED_PROBES = [
+  "torn tail cut",
+  "segment rotated",
+  "an interrupted first open is done again",
+  "a prepared segment lies behind the tail",
+  "unsynced frames behind a hole are cut",
+]
+
+/** One half of the default run, in a test file of its own, so that two cores share the work. */
+export async function exploreHalf(half: 0 | 1): Promise<void> {
+  const tell = measureFigures("crash states", SEED)
+  const counts = await exploreCrashes((SEED + half * HALF_DISTANCE) | 0, STATE_COUNT / 2)
+  tell({ ...counts })
+  expect(counts.overlapping).toBeGreaterThan(counts.histories / 2)
+  expect(counts.nested).toBeGreaterThanOrEqual(counts.distinct / 5)
+  if (STATE_COUNT < PROBED_COUNT_MIN) return
+  for (const probe of REQUIRED_PROBES)
+    expect(probes().get(probe) ?? 0, `probe "${probe}" was never reached`).toBeGreaterThan(0)
+}
+
+/** Explores until so many distinct states were found. Throws, with all that is needed to see it again, at the first wrong one. */
+export async function exploreCrashes(seed: number, distinctCount: number): Promise<ExplorationCounts> {
+  const counts: ExplorationCounts = {
+    distinct: 0,
+    nested: 0,
+    visited: 0,
+    nestedVisited: 0,
+    recoveries: 0,
+    again: 0,
+    histories: 0,
+    overlapping: 0,
+  }
+  const known = new Set<number>()
+  for (const [steps, diskSeed] of drawHistories(seed)) {
+    if (counts.distinct >= distinctCount) break
+    const where = `history ${counts.histories} of ORRERY_SEED=${seed}`
+    counts.histories++
+    await new HistoryExploration(steps, diskSeed, counts, known, where).run()
+  }
+  return counts
+}
+
+function* drawHistories(seed: number): Generator<readonly [Step[], number]> {
+  for (let drawn = 0; ; drawn += DRAWN_COUNT) {
+    const parameters = { numRuns: DRAWN_COUNT, seed: seed + drawn }
+    const seeds = fc.sample(fc.nat(), parameters)
+    for (const [index, steps] of fc.sample(historyArbitrary(30, 3), parameters).entries()) {
+      yield [steps, seeds[index] as number]
+    }
+  }
+}
+
+class HistoryExploration {
+  // Constant after construction.
+  readonly #steps: readonly Step[]
+  readonly #seed: number
+  readonly #counts: ExplorationCounts
+  /** Fingerprints of all histories. */
+  readonly #known: Set<number>
+  readonly #where: string
+  /** By fingerprint. Only of this history: another one has other commits. */
+  readonly #verdicts = new Map<number, Verdict>()
+  readonly #models = new Map<number, Model>()
+
+  // Set by run().
+  #commits: readonly HistoryCommit[] = []
+
+  constructor(steps: readonly Step[], seed: number, counts: ExplorationCounts, known: Set<number>, where: string) {
+    this.#steps = steps
+    this.#seed = seed
+    this.#counts = counts
+    this.#known = known
+    this.#where = where
+  }
+
+  async run(): Promise<void> {
+    const disk = new SimulatedDisk({ seed: this.#seed, keepsTrace: true })
+    const platform = simulatePlatform({ seed: this.#seed, disk })
+    let inFlightMax = 0
+    const { store, commits } = await runHistory(platform, this.#steps, SEGMENT_BYTES, (running) => {
+      inFlightMax = Math.max(inFlightMax, running.commits.filter(({ outcome }) => outcome === "pending").length)
+    })
+    await untilSettled(platform, store.close())
+    this.#commits = commits
+    if (inFlightMax >= 2) this.#counts.overlapping++
+
+    const recoveries: { readonly disk: SimulatedDisk; readonly state: CrashState; readonly lastLsn: number }[] = []
+    for (const state of crashStates(disk.trace(), { seed: this.#seed, limit: STATES_A_HISTORY })) {
+      this.#counts.visited++
+      const isChosen = this.#count(state) && this.#counts.distinct % NESTED_SHARE === 0
+      const mounted = isChosen ? state.mount({ keepsTrace: true }) : undefined
+      const tell = (): string => this.#tell(state)
+      const verdict = await this.#verdictOf(state, isChosen, mounted, tell)
+      this.#check(verdict, Infinity, tell)
+      const acknowledged = this.#acknowledgedBefore(state.afterOperation)
+      if (verdict.lastLsn < acknowledged) {
+        throw new Error(`LSN ${acknowledged} was acknowledged, recovered to ${verdict.lastLsn}: ${tell()}`)
+      }
+      if (mounted !== undefined) recoveries.push({ disk: mounted, state, lastLsn: verdict.lastLsn })
+    }
+    // After all others, so that a state is called nested only where nothing but a crash in a recovery leads to it.
+    for (const recovery of recoveries) await this.#crashInto(recovery.disk, recovery.state, recovery.lastLsn)
+  }
+
+  async #crashInto(disk: SimulatedDisk, outer: CrashState, lastLsn: number): Promise<void> {
+    for (const state of crashStates(disk.trace(), { seed: this.#seed, limit: NESTED_STATES })) {
+      this.#counts.visited++
+      this.#counts.nestedVisited++
+      if (this.#count(state)) this.#counts.nested++
+      const tell = (): string => `${this.#tell(outer)}\nthen in recovery: ${state.describe()}`
+      const verdict = await this.#verdictOf(state, true, undefined, tell)
+      // What one recovery has taken as recovered, a second one keeps; LSNs behind it belong to the new epoch.
+      this.#check(verdict, lastLsn, tell)
+      if (verdict.lastLsn < lastLsn) throw new Error(`LSN ${lastLsn} was recovered before: ${tell()}`)
+    }
+  }
+
+  /** Whether the state is one that no history has had. */
+  #count({ fingerprint }: CrashState): boolean {
+    if (this.#known.has(fingerprint)) return false
+    this.#known.add(fingerprint)
+    this.#counts.distinct++
+    return true
+  }
+
+  async #verdictOf(
+    state: CrashState,
+    beginsEpoch: boolean,
+    mounted: SimulatedDisk | undefined,
+    tell: () => string,
+  ): Promise<Verdict> {
+    const earlier = this.#verdicts.get(state.fingerprint)
+    const isKnown = earlier !== undefined && (earlier.beganEpoch || !beginsEpoch) && mounted === undefined
+    if (isKnown && this.#counts.visited % AGAIN_SHARE !== 0) return earlier
+    this.#counts.recoveries++
+    const verdict = await this.#recover(mounted ?? state.mount({ keepsTrace: false }), beginsEpoch, tell)
+    if (earlier !== undefined) {
+      this.#counts.again++
+      if (earlier.lastLsn !== verdict.lastLsn || differences(verdict.content, earlier.content).length > 0) {
+        throw new Error(`an equal state was recovered to LSN ${earlier.lastLsn}, not ${verdict.lastLsn}: ${tell()}`)
+      }
+    }
+    if (earlier === undefined || beginsEpoch) this.#verdicts.set(state.fingerprint, verdict)
+    return verdict
+  }
+
+  async #recover(disk: SimulatedDisk, beginsEpoch: boolean, tell: () => string): Promise<Verdict> {
+    try {
+      // The content does not depend on the number of shards, and the memory of each takes time to make.
+      const { report, content } = await recoverDisk(disk, 1, beginsEpoch, "/data", beginsEpoch ? SHARDS : 1)
+      return { lastLsn: report.lastLsn, content, beganEpoch: beginsEpoch }
+    } catch (error) {
+      throw new Error(`recovery refused a disk that only crashed: ${tell()}`, { cause: error })
+    }
+  }
+
+  #check({ lastLsn, content }: Verdict, oldEpochEnd: number, tell: () => string): void {
+    const lsn = Math.min(lastLsn, oldEpochEnd)
+    let model = this.#models.get(lsn)
+    if (model === undefined) this.#models.set(lsn, (model = modelAt(this.#commits, lsn)))
+    const wrong = differences(content, model)
+    if (wrong.length > 0) throw new Error(`recovered to LSN ${lastLsn}, but ${wrong.join("; ")}: ${tell()}`)
+  }
+
+  /** The highest LSN that was acknowledged as synced when so many operations had ended. */
+  #acknowledgedBefore(operationCount: number): number {
+    let highest = 0
+    for (const { ackedAt, lsn } of this.#commits) {
+      if (ackedAt <= operationCount && lsn !== undefined && lsn > highest) highest = lsn
+    }
+    return highest
+  }
+
+  #tell(state: CrashState): string {
+    return `${this.#where}, ${state.describe()}\n${JSON.stringify(this.#steps)}`
+  }
+}
