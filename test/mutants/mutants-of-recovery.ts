@@ -270,7 +270,7 @@ export const recoveryMutants: readonly Mutant[] = [
     find: "while (position < log.endLsn) {",
     replace: "if (position < log.endLsn) {",
     story: "What was written while a shard read the log is missing in it.",
-    tests: ["test/property/store-equals-a-map.property.test.ts"],
+    tests: ["test/store/failures.test.ts", "test/property/store-equals-a-map.property.test.ts"],
   },
   {
     name: "mended-to-the-old-store",
