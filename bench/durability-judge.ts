@@ -1,7 +1,12 @@
 // Asks the reading process what is left, and starts another one where that dies of the question or does not come back.
+//
+// A store may ask the system whether it was started anew since the last write: lmdb falls back to what it had synced only
+// then. So after a power failure the reader sees another boot id than the writer did, in a mount namespace of its own,
+// where that can be made (root on Linux).
 
-import { spawn } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
 import type { ChildProcess } from "node:child_process"
+import { writeFileSync } from "node:fs"
 import { createInterface } from "node:readline"
 import { join } from "node:path"
 
@@ -22,6 +27,15 @@ export interface Score {
 }
 
 const ANSWER_MS_MAX = 20_000
+const BOOT_ID = "/proc/sys/kernel/random/boot_id"
+const OTHER_BOOT = `mount --bind "$0" ${BOOT_ID} && exec "$@"`
+
+/** Writes another boot id to the file; undefined where a reader could not be shown it. */
+export function otherBoot(file: string): string | undefined {
+  writeFileSync(file, "00000000-0000-4000-8000-000000000001\n")
+  const probe = spawnSync("unshare", ["-m", "sh", "-c", OTHER_BOOT, file, "true"], { stdio: "ignore" })
+  return probe.status === 0 ? file : undefined
+}
 
 export function emptyScore(): Score {
   return { tried: 0, lossy: 0, unopened: 0, lostMost: 0, problem: undefined }
@@ -41,11 +55,14 @@ export function addVerdict(score: Score, verdict: Verdict): void {
 
 export class Judge {
   readonly #store: string
+  readonly #bootFile: string | undefined
   #reader: ChildProcess | undefined
   #answered: ((verdict: Verdict) => void) | undefined
 
-  constructor(store: string) {
+  /** `bootFile`: a file with the boot id that the reader is to see; without one it sees that of the system. */
+  constructor(store: string, bootFile?: string) {
     this.#store = store
+    this.#bootFile = bootFile
   }
 
   async ask(directory: string, acknowledged: readonly unknown[]): Promise<Verdict> {
@@ -69,7 +86,11 @@ export class Judge {
 
   #start(): ChildProcess {
     const path = join(import.meta.dirname, "durability-reader.ts")
-    const reader = spawn(process.execPath, [path], { stdio: ["pipe", "pipe", "ignore"] })
+    const command =
+      this.#bootFile === undefined
+        ? [process.execPath, path]
+        : ["unshare", "-m", "sh", "-c", OTHER_BOOT, this.#bootFile, process.execPath, path]
+    const reader = spawn(command[0] as string, command.slice(1), { stdio: ["pipe", "pipe", "ignore"] })
     // What cannot be written any more shows as its end.
     reader.stdin.on("error", () => reader.kill("SIGKILL"))
     createInterface({ input: reader.stdout }).on("line", (line) => this.#answered?.(JSON.parse(line) as Verdict))

@@ -18,7 +18,7 @@ import { memoryDirectory } from "../src/testing/system-trace.ts"
 import { recordProgram, traceUnavailable } from "../src/testing/system-trace-run.ts"
 import type { RecordedProgram } from "../src/testing/system-trace-run.ts"
 import { materialise, tracedStates } from "../src/testing/system-trace-states.ts"
-import { addVerdict, emptyScore, Judge } from "./durability-judge.ts"
+import { addVerdict, emptyScore, Judge, otherBoot } from "./durability-judge.ts"
 import type { Score } from "./durability-judge.ts"
 import { PowerBox, powerCutsUnavailable } from "./durability-power.ts"
 import type { FileSystemName } from "./durability-power.ts"
@@ -59,7 +59,10 @@ class Bench {
   readonly #seed: number
   readonly #boxes: Partial<Record<FileSystemName, PowerBox>>
 
+  readonly #bootFile: string | undefined
+
   constructor(folder: string, sizes: Sizes, seed: number, boxes: Partial<Record<FileSystemName, PowerBox>>) {
+    this.#bootFile = otherBoot(join(folder, "boot_id"))
     this.#folder = folder
     this.#sizes = sizes
     this.#seed = seed
@@ -67,10 +70,12 @@ class Bench {
   }
 
   async answersOf(name: string, version: string, settings: string): Promise<Answers> {
-    const judge = new Judge(name)
+    // The machine goes on after a kill, and starts anew after a loss of power.
+    const killJudge = new Judge(name)
+    const judge = new Judge(name, this.#bootFile)
     try {
       const notes: string[] = []
-      const kills = await this.#kill(name, judge)
+      const kills = await this.#kill(name, killJudge)
       const posix = await this.#trace(name, judge, "posix")
       const journal = await this.#trace(name, judge, "ext4")
       const syncs = posix.recorded === undefined ? undefined : syncsOf(posix.recorded)
@@ -78,6 +83,7 @@ class Bench {
       const cuts = { ext4: await this.#cut(name, judge, "ext4"), xfs: await this.#cut(name, judge, "xfs") }
       return { name, version, settings, syncs, kills, posix: posix.score, journal: journal.score, cuts, notes }
     } finally {
+      killJudge.close()
       judge.close()
     }
   }
@@ -187,7 +193,7 @@ function reportOf(answers: readonly Answers[], sizes: Sizes, skipped: readonly s
     [row.kills, row.journal, row.posix, row.cuts.ext4, row.cuts.xfs]
       .filter(({ problem }) => problem !== undefined)
       .slice(0, 1)
-      .map(({ problem }) => `${row.name} did not come up, for example: ${problem}`),
+      .map(({ problem }) => `${row.name} did not come up, for example: ${printable(problem ?? "")}`),
   )
   const headings = ["kill -9", "crash states, journal", "crash states, POSIX", "power cuts, ext4", "power cuts, XFS"]
   return {
@@ -196,7 +202,8 @@ function reportOf(answers: readonly Answers[], sizes: Sizes, skipped: readonly s
       "Every write awaited, one after the other, with the settings named. A cell says in how many of so many tries",
       "something acknowledged was missing; ↯: in how many of them the store did not come up at all; most: how many",
       `records were missing in the worst. Syncs: of ${WRITES} awaited writes. Crash states: of the system calls of`,
-      `${WRITES} writes, up to ${sizes.states}; by POSIX alone, and on a file system that journals names and sizes.`,
+      `${WRITES} writes, about ${sizes.states} or as many as time allowed; by POSIX alone, and on a file system that`,
+      "journals names and sizes. After a loss of power the reader sees another boot id, as after a real one.",
     ].join(" "),
     tables: [{ header: ["store", "settings", "syncs", ...headings], rows }],
     figures: [],
@@ -208,6 +215,11 @@ function shown({ tried, lossy, unopened, lostMost }: Score): string {
   if (tried === 0) return "not measured"
   const more = [...(unopened > 0 ? [`↯ ${unopened}`] : []), ...(lostMost > 0 ? [`most ${lostMost}`] : [])]
   return `${lossy} of ${tried}${more.length > 0 ? ` (${more.join(", ")})` : ""}`
+}
+
+/** Errors quote what they found, zeros among it. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, "·").slice(0, 120)
 }
 
 function say(message: string): void {

@@ -171,7 +171,8 @@ class SystemDisk {
       mmap: (call) => this.#map(call),
       ioctl: ({ args }) => {
         const path = this.#inside(pathBehind(args[0]))
-        if (path !== undefined) this.#note(`${path} was made by a clone of blocks, whose bytes are not seen`)
+        if (path !== undefined && args[1]?.includes("FICLONE") === true)
+          this.#note(`${path} was made by a clone of blocks, whose bytes are not seen`)
       },
       io_uring_setup: ({ args }) => {
         // Node waits for events through a ring of its own, and keeps files out of rings when it is told to.

@@ -29,23 +29,29 @@ export interface RecordedProgram extends SystemTrace {
 }
 
 const CALLS = [
-  "open,openat,openat2,creat,close,dup,dup2,dup3,fcntl,lseek,read,readv",
-  "write,pwrite64,writev,pwritev,pwritev2,ftruncate,truncate,fallocate,copy_file_range,sendfile",
-  "fsync,fdatasync,sync,syncfs,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat",
-  "mkdir,mkdirat,rmdir,chdir,fchdir,mmap,io_uring_setup,io_submit,clone,clone3,fork,vfork,execve",
-].join(",")
+  "open openat openat2 creat close dup dup2 dup3 fcntl lseek read readv ioctl",
+  "write pwrite64 writev pwritev pwritev2 ftruncate truncate fallocate copy_file_range sendfile",
+  "fsync fdatasync sync syncfs rename renameat renameat2 link linkat symlink symlinkat unlink unlinkat",
+  "mkdir mkdirat rmdir chdir fchdir mmap io_uring_setup io_submit clone clone3 fork vfork execve",
+]
+  .flatMap((names) => names.split(" "))
+  // Not every processor has every one of them.
+  .map((name) => `?${name}`)
+  .join(",")
 /** Longest write that is kept whole. */
 const WRITE_SIZE_MAX = 32 * 1024 * 1024
 const OUTPUT_SIZE_MAX = 1024 * 1024 * 1024
 const COMPLAINT_LENGTH_MAX = 2_000
 const PROBE_MS = 10_000
 
-let whyNot: string | undefined | null = null
+let isAvailable = false
 
 /** Undefined where programs can be traced here; else why not, in one line. */
 export function traceUnavailable(): string | undefined {
-  if (whyNot === null) whyNot = probed()
-  return whyNot
+  if (isAvailable) return undefined
+  const why = probed()
+  isAvailable = why === undefined
+  return why
 }
 
 function probed(): string | undefined {
@@ -69,7 +75,7 @@ export async function recordProgram(options: RecordOptions): Promise<RecordedPro
   const base = await treeOf(real)
   const workingDirectory = await realpath(options.workingDirectory ?? process.cwd())
   const flags = ["-f", "-y", "-xx", "-qq", "--seccomp-bpf", "-s", String(WRITE_SIZE_MAX), "-e", "signal=none"]
-  const traced = ["-e", `trace=${CALLS},ioctl`, "-e", "raw=read,readv", "-o", output, "--", ...command]
+  const traced = ["-e", `trace=${CALLS}`, "-e", "raw=read,readv", "-o", output, "--", ...command]
   const child = spawn("strace", [...flags, ...traced], {
     cwd: workingDirectory,
     // Without io_uring libuv makes the calls that strace can show.

@@ -366,6 +366,7 @@ describe("what cannot be followed is noted", () => {
     ["a ring", "1  io_uring_setup(8, {flags=0}) = 7", "io_uring was used"],
     ["a file from elsewhere", '1  rename("/v/b", "b") = 0', "goes across the directory's border"],
     ["a copy from elsewhere", "1  sendfile(3</w/a>, 8</v/b>, NULL, 5) = 5", "was copied from elsewhere"],
+    ["a clone of blocks", "1  ioctl(3</w/a>, BTRFS_IOC_CLONE or FICLONE, 4</v>) = 0", "was made by a clone of blocks"],
     ["a symbolic link", '1  symlink("a", "/w/l") = 0', "/l is a symbolic link"],
     ["a file that nobody made", '1  open("b", O_RDWR) = 4</w/b>', "/b was opened, and was not seen being made"],
     ["a descriptor from nowhere", '1  write(44</w/a>, "x", 1) = 1', "was not seen being opened"],
@@ -374,10 +375,11 @@ describe("what cannot be followed is noted", () => {
     expect(traceOf([openNew, line]).notes.join("\n")).toContain(expected)
   })
 
-  test("a mapping that is private or only read is none of these", () => {
+  test("a mapping that is private or only read, and a question, are none of these", () => {
     const read = "1  mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3</w/a>, 0) = 0x7f00"
     const own = "1  mmap(NULL, 4096, PROT_READ|PROT_WRITE, MAP_PRIVATE, 3</w/a>, 0) = 0x7f00"
-    expect(traceOf([openNew, read, own]).notes).toEqual([])
+    const asking = "1  ioctl(3</w/a>, FS_IOC_GETFLAGS, [0]) = 0"
+    expect(traceOf([openNew, read, own, asking]).notes).toEqual([])
   })
 
   test("a write that strace has cut short is refused", () => {

@@ -1,17 +1,29 @@
 // `crash.trace` on real programs: a missing sync is found, a correct program passes, and Orrery keeps what it acknowledged.
 
+import { spawnSync } from "node:child_process"
 import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
+import { fileURLToPath } from "node:url"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { open } from "../../src/index.ts"
 import { crash, ProcessCrashFound } from "../../src/testing.ts"
 import type { TraceCheck, TraceOptions, TraceReport } from "../../src/testing.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
-const why = crash.trace.available()
+const INSTALL_MS_MAX = 60_000
+const why = crash.trace.available() === undefined ? undefined : afterInstalling()
 if (why !== undefined) console.log(`skipped: ${why}`)
 
-const programs = (name: string): string => join(import.meta.dirname, name)
+const lineProgram = fileURLToPath(new URL("line-program.ts", import.meta.url))
+const orreryProgram = fileURLToPath(new URL("orrery-program.ts", import.meta.url))
+
+/** Tries to get strace where that is allowed: as root, where there is apt. */
+function afterInstalling(): string | undefined {
+  if (process.platform === "linux" && process.getuid?.() === 0) {
+    spawnSync("apt-get", ["install", "-y", "strace"], { stdio: "ignore", timeout: INSTALL_MS_MAX })
+  }
+  return crash.trace.available()
+}
 
 function checkLines({ directory, acknowledged }: TraceCheck): void {
   if (acknowledged.length === 0) return
@@ -21,13 +33,7 @@ function checkLines({ directory, acknowledged }: TraceCheck): void {
 }
 
 function tracing(fault: string, options: Partial<TraceOptions> = {}): Promise<TraceReport> {
-  const command = (directory: string): string[] => [
-    process.execPath,
-    programs("line-program.ts"),
-    directory,
-    fault,
-    "12",
-  ]
+  const command = (directory: string): string[] => [process.execPath, lineProgram, directory, fault, "12"]
   return crash.trace({ command, verify: checkLines, seed: 3, ...options })
 }
 
@@ -99,12 +105,7 @@ async function checkOrrery({ directory, acknowledged }: TraceCheck): Promise<voi
 }
 
 function tracingOrrery(durability: string, states: number): Promise<TraceReport> {
-  const command = (directory: string): string[] => [
-    process.execPath,
-    programs("orrery-program.ts"),
-    directory,
-    durability,
-  ]
+  const command = (directory: string): string[] => [process.execPath, orreryProgram, directory, durability]
   return crash.trace({ command, verify: checkOrrery, states, seed: 11 })
 }
 
@@ -114,11 +115,11 @@ describe.skipIf(why !== undefined)("Orrery, 100 records put one after the other"
     expect(report).toMatchObject({ acknowledged: 100, notes: [] })
     expect(report.states).toBeGreaterThanOrEqual(1_000)
     console.log(`${report.states} states in ${Math.round(report.elapsedMs)} ms, ${report.syncs} syncs`)
-  }, 120_000)
+  }, 240_000)
 
   test("loses what was acknowledged at the level memory, which shows that the states can tell", async () => {
     const found = await failureOf(tracingOrrery("memory", 300))
     onTestFinished(() => rmSync(join(found.directory, ".."), { recursive: true, force: true }))
     expect(found.message).toMatch(/\d+ of \d+ are lost/)
-  }, 60_000)
+  }, 120_000)
 })
