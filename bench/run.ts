@@ -32,6 +32,7 @@ import type { Figure, Report } from "./report.ts"
 import { row as shrink } from "./shrink.bench.ts"
 import { soakRow } from "./soak-row.ts"
 import { hasStandalone, standaloneRow } from "./standalone.ts"
+import { row as transactions } from "./transactions.bench.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -39,6 +40,7 @@ const rows: readonly Row[] = [
   puts,
   gets,
   lone,
+  transactions,
   memory,
   pauses,
   recovery,

@@ -12,7 +12,6 @@ let writtenBytes = 0
 await serveWorker((job: FoldJob, alive) =>
   foldOutcome(job, fileSystem, checksum, (bytes = writtenBytes) => {
     writtenBytes = bytes
-    alive(bytes)
-    return undefined
+    return alive(bytes)
   }),
 )

@@ -12,9 +12,21 @@ export type {
   OpenOptions,
   FollowOptions,
   PastOptions,
+  SnapshotOptions,
 } from "./store/options.ts"
 export type { ChangesOptions, CheckpointRunOptions, Store } from "./store/store.ts"
-export type { TableChangesOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
+export type {
+  DeleteOptions,
+  PutOptions,
+  TableChangesOptions,
+  TableHandle,
+  TableOptions,
+  WriteOptions,
+} from "./store/table-handle.ts"
+export type { Snapshot } from "./store/snapshot.ts"
+export type { TransactionResult, TransactOptions } from "./store/transact.ts"
+export type { Isolation, Transaction } from "./store/transaction.ts"
+export type { Versioned } from "./store/version-reader.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
 export { backupStore } from "./store/backup-store.ts"
 export type { BackupStoreOptions } from "./store/backup-store.ts"
@@ -60,3 +72,11 @@ export {
   ValueRefused,
   WriteRejected,
 } from "./model/errors.ts"
+export {
+  ConditionFailed,
+  NotACounter,
+  SnapshotExpired,
+  TransactionConflict,
+  TransactionTimedOut,
+} from "./model/transaction-errors.ts"
+export type { ConflictingKey } from "./model/transaction-errors.ts"

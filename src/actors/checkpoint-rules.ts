@@ -28,6 +28,17 @@ export function isByHand({ logBytes, commits, intervalMs }: CheckpointRules): bo
   return logBytes === Number.MAX_SAFE_INTEGER && commits === Number.MAX_SAFE_INTEGER && intervalMs === 0
 }
 
+/** Log that gathers while a checkpoint is made, at which it is hurried on. */
+const GATHERED_BYTES_MAX = 32 * 1024 * 1024
+
+/**
+ * Whether a checkpoint that is being made should take all of a processor: where nobody writes meanwhile, or where so much
+ * is written that it would come too late. Else it leaves most of the processor to those who write.
+ */
+export function isHurried(isIdle: boolean, gatheredBytes: number, { logBytes }: CheckpointRules): boolean {
+  return isIdle || gatheredBytes >= Math.min(logBytes / 2, GATHERED_BYTES_MAX)
+}
+
 /**
  * The part of what recovery would read that a checkpoint of the present would do without: 0 for a state that was just
  * written, towards 1 where little of much is left.

@@ -19,7 +19,7 @@ import { Actor } from "./actor.ts"
 import { oldestNeeded, planCheckpoint } from "./checkpoint-plan.ts"
 import type { CheckpointPlan } from "./checkpoint-plan.ts"
 import type { CheckpointMetrics, CheckpointReport } from "./checkpoint-report.ts"
-import { dueBytes, isByHand, redundancyOf } from "./checkpoint-rules.ts"
+import { dueBytes, isByHand, isHurried, redundancyOf } from "./checkpoint-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
 import type { EngineContext } from "./engine-context.ts"
 import { FoldRunner, STOPPED } from "./fold-runner.ts"
@@ -45,6 +45,8 @@ export class CheckpointerActor extends Actor<never> {
   #running: Promise<CheckpointReport | undefined> | undefined
   /** The last commit that the one that runs takes. */
   #takesThroughLsn = 0
+  /** The end of the log when it was last looked at. */
+  #seenLsn = 0
   #lastMs = 0
   #retryDelayMs = RETRY_MS_FIRST
   #notBeforeMs = 0
@@ -199,8 +201,17 @@ export class CheckpointerActor extends Actor<never> {
   #lookLater(): void {
     this.#timer = this.#engine.clock.after(LOOK_MS, () => {
       this.look()
+      this.#setPace()
       this.#lookLater()
     })
+  }
+
+  #setPace(): void {
+    const { log } = this.#engine
+    if (this.#running === undefined || log === undefined) return
+    const isIdle = log.endLsn === this.#seenLsn
+    this.#seenLsn = log.endLsn
+    this.#runner.hurry(isHurried(isIdle, log.bytesAfter(this.#takesThroughLsn), this.#rules))
   }
 
   #isDue(): boolean {

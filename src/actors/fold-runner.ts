@@ -49,6 +49,11 @@ export class FoldRunner {
     this.#isStopping = false
   }
 
+  /** Whether a worker at work takes all of a processor, or leaves most of it to others. */
+  hurry(isHurried: boolean): void {
+    this.#worker?.hurry(isHurried)
+  }
+
   /** Ends what is under way, which fails with STOPPED. */
   async stop(): Promise<void> {
     this.#isStopping = true

@@ -28,6 +28,8 @@ export interface FoldJob {
 export interface FoldRun {
   /** Rejects when the thread was lost; then the job may be given again. */
   readonly answer: Promise<FoldOutcome>
+  /** Lets the thread take all of a processor, or leave most of it to others, which it does until it is told. */
+  hurry(isHurried: boolean): void
   /** Ends the thread. Resolves when it touches nothing any more. */
   end(): Promise<void>
 }

@@ -100,6 +100,8 @@ export class AuditLog {
   /** Opening and closing have lines of their own, and so has what the log itself suffers. */
   #isTold(event: StoreEvent): boolean {
     if (event.kind === "closed" || event.kind === "audit-failed") return false
+    // Where a program forgot something is no part of the store's life.
+    if (event.kind === "snapshot-leaked") return false
     if (event.kind !== "status") return true
     const { state } = event
     if (state === "opening" || state === "closing" || state === "closed") return false

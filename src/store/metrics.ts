@@ -8,6 +8,9 @@ import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
 import type { Reader } from "./reader.ts"
+import type { SnapshotRegistry } from "./snapshot-registry.ts"
+import type { Snapshots } from "./snapshot.ts"
+import type { TransactionRunner } from "./transact.ts"
 import type { Writer } from "./writer.ts"
 
 export interface StoreMetrics {
@@ -44,6 +47,8 @@ export interface StoreMetrics {
     readonly records: number
     readonly liveBytes: number
     readonly deadBytes: number
+    /** Bytes of records that were overwritten or deleted, and are kept for snapshots. */
+    readonly versionBytes: number
     readonly allocatedBytes: number
     readonly indexBytes: number
     readonly movedRecords: number
@@ -56,6 +61,21 @@ export interface StoreMetrics {
     readonly rejected: number
     readonly gets: number
     readonly hits: number
+  }
+  readonly snapshots: {
+    /** Those of users. */
+    readonly open: number
+    /** Ended to keep the bound, those of transactions included. */
+    readonly expired: number
+    /** Forgotten without having been closed. */
+    readonly leaked: number
+  }
+  readonly transactions: {
+    readonly committed: number
+    /** Run anew, because others came first. */
+    readonly retried: number
+    /** Rejected, for whatever reason. */
+    readonly failed: number
   }
   readonly shards: readonly {
     readonly records: number
@@ -92,7 +112,14 @@ export interface StoreMetrics {
   }
 }
 
-export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): StoreMetrics {
+export function collectMetrics(
+  engine: Engine,
+  writer: Writer,
+  reader: Reader,
+  registry: SnapshotRegistry,
+  snapshots: Snapshots,
+  transactions: TransactionRunner,
+): StoreMetrics {
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
   const report = engine.recovered?.report
@@ -100,6 +127,7 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
     records: 0,
     liveBytes: 0,
     deadBytes: 0,
+    versionBytes: 0,
     allocatedBytes: 0,
     indexBytes: 0,
     movedRecords: 0,
@@ -115,6 +143,7 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
       own.liveBytes += part.liveBytes
       own.allocatedBytes += part.allocatedBytes
       tables.deadBytes += part.deadBytes
+      tables.versionBytes += part.versionBytes
       tables.indexBytes += part.indexBytes
       tables.movedRecords += part.movedRecords
       tables.returnedBytes += part.returnedBytes
@@ -151,6 +180,12 @@ export function collectMetrics(engine: Engine, writer: Writer, reader: Reader): 
     },
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
+    snapshots: {
+      open: snapshots.openCount,
+      expired: registry.retention.expiredCount,
+      leaked: snapshots.leakedCount,
+    },
+    transactions: { ...transactions.counters },
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

@@ -102,7 +102,7 @@ export async function open(
     throw typedError("open", path, error)
   }
   const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
-  const store = new Store(path, engine, lock, settings.durability, events)
+  const store = new Store(path, engine, lock, settings, events)
   events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
   audit?.begin()
   return store

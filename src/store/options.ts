@@ -63,6 +63,13 @@ export interface KeepOptions {
   readonly historyBytes?: number
 }
 
+export interface SnapshotOptions {
+  /** Bytes of overwritten and deleted records that are kept for snapshots; above, the oldest ends. Default 64 MiB. */
+  readonly bytes?: number
+  /** Snapshots that may be open at a time, those of transactions aside. Default 1,000. */
+  readonly count?: number
+}
+
 export interface AlertOptions extends Partial<AlertThresholds> {
   /** Told of every alert that is raised, also with another severity, or cleared. */
   readonly onAlert?: (alert: Alert, change: "raised" | "cleared") => void
@@ -79,6 +86,8 @@ export interface OpenOptions {
   readonly checkpoint?: CheckpointOptions | false
   /** What is kept of the past. */
   readonly keep?: KeepOptions
+  /** What snapshots may keep. */
+  readonly snapshots?: SnapshotOptions
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */
@@ -131,6 +140,7 @@ export interface Settings {
   readonly alerts: AlertThresholds | undefined
   readonly onAlert: AlertOptions["onAlert"]
   readonly keep: Required<KeepOptions>
+  readonly snapshots: Required<SnapshotOptions>
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
@@ -149,6 +159,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   onClose: false,
   worker: true,
 }
+const SNAPSHOT_DEFAULTS: Required<SnapshotOptions> = { bytes: 64 * 1024 * 1024, count: 1_000 }
 const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0, historyBytes: 0 }
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
@@ -160,6 +171,7 @@ export function settingsFrom(options: unknown): Settings {
     "alerts",
     "checkpoint",
     "keep",
+    "snapshots",
     "shards",
     "segmentBytes",
     "create",
@@ -211,6 +223,7 @@ export function settingsFrom(options: unknown): Settings {
         "bytes",
       ),
     },
+    snapshots: snapshotsFrom(given["snapshots"]),
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
     segmentBytes:
       integer(
@@ -240,6 +253,15 @@ function checkpointFrom(value: unknown): Required<CheckpointOptions> {
     redundancy: share("checkpoint.redundancy", given["redundancy"], redundancy),
     onClose: optional("checkpoint.onClose", given["onClose"], "boolean", isBoolean) ?? onClose,
     worker: optional("checkpoint.worker", given["worker"], "boolean", isBoolean) ?? worker,
+  }
+}
+
+function snapshotsFrom(value: unknown): Required<SnapshotOptions> {
+  const given = record("snapshots", value ?? {}, Object.keys(SNAPSHOT_DEFAULTS))
+  const { bytes, count } = SNAPSHOT_DEFAULTS
+  return {
+    bytes: integer("snapshots.bytes", given["bytes"], bytes, 1, Number.MAX_SAFE_INTEGER, "bytes"),
+    count: integer("snapshots.count", given["count"], count, 1, 1_000_000),
   }
 }
 
@@ -315,7 +337,15 @@ export function record(name: string, value: unknown, allowed: readonly string[])
   return value as Readonly<Record<string, unknown>>
 }
 
-function integer(name: string, value: unknown, fallback: number, low: number, high: number, unit?: string): number {
+/** A whole number within bounds. Throws a TypeError. */
+export function integer(
+  name: string,
+  value: unknown,
+  fallback: number,
+  low: number,
+  high: number,
+  unit?: string,
+): number {
   if (value === undefined) return fallback
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= low && value <= high) return value
   const inUnits = unit === undefined ? "" : ` in ${unit}`

@@ -17,6 +17,8 @@ type Occurrence =
   | { readonly kind: "opened"; readonly owner: string; readonly recovery: RecoveryReport }
   /** A backup of the store is whole. */
   | { readonly kind: "backed-up"; readonly report: BackupReport }
+  /** A snapshot was forgotten without having been closed, and closed now. `place`: the stack of the call that took it. */
+  | { readonly kind: "snapshot-leaked"; readonly lsn: number; readonly place: string }
   /** The audit log cannot be written. Told once, until it can be; the store itself is as well as its status says. */
   | { readonly kind: "audit-failed"; readonly error: unknown }
   /** Nobody owns the directory any more. `reason`: why the store gave up; undefined where its user closed it. */

@@ -17,6 +17,7 @@ import type { ChangeStream } from "../streams/change-stream.ts"
 import { observeEvents } from "../streams/event-observable.ts"
 import type { EventStream } from "../streams/event-observable.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
+import { abortable } from "./abortable.ts"
 import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
@@ -25,10 +26,18 @@ import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./options.ts"
+import type { Settings } from "./options.ts"
 import { Reader } from "./reader.ts"
+import { SnapshotRegistry } from "./snapshot-registry.ts"
+import { Snapshots } from "./snapshot.ts"
+import type { Snapshot } from "./snapshot.ts"
 import type { EventHub, StoreEvent } from "./store-event.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext, TableChangesOptions, TableOptions, WriteOptions } from "./table-handle.ts"
+import { TransactionRunner } from "./transact.ts"
+import type { TransactionResult, TransactOptions } from "./transact.ts"
+import type { Transaction } from "./transaction.ts"
+import { VersionReader } from "./version-reader.ts"
 import { Writer } from "./writer.ts"
 
 export interface ChangesOptions extends TableChangesOptions {
@@ -53,10 +62,14 @@ export class Store {
   readonly #writer: Writer
   readonly #reader: Reader
   readonly #context: TableContext
+  readonly #registry: SnapshotRegistry
+  readonly #snapshots: Snapshots
+  readonly #transactions: TransactionRunner
   #closing: Promise<void> | undefined
 
   /** Made by `open`. */
-  constructor(path: string, engine: Engine, lock: DirectoryLock, durability: Durability, events: EventHub) {
+  constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
+    const { durability, snapshots } = settings
     this.path = path
     this.#engine = engine
     this.#lock = lock
@@ -64,12 +77,19 @@ export class Store {
     this.#events = events
     this.#writer = new Writer(engine)
     this.#reader = new Reader(engine)
+    this.#registry = new SnapshotRegistry(engine, snapshots.bytes)
+    const versions = new VersionReader(engine, this.#registry)
     this.#context = {
       writer: this.#writer,
       reader: this.#reader,
+      versions,
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
+    this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
+      events.emit({ kind: "snapshot-leaked", ...leak })
+    })
+    this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, durability)
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
@@ -133,6 +153,45 @@ export class Store {
     const operations = builder.settled ?? (await builder.operations())
     if (operations.length === 0) return { lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) }
     return this.#writer.write(operations, durability, options.signal)
+  }
+
+  /**
+   * Runs a function that reads and writes, over tables and shards, as one: kept and recovered whole or not at all, and by
+   * default as if no other transaction ran beside it. Resolves to what the function returned and the LSN of its commit.
+   *
+   * A function that is not asynchronous runs once, in the turn of its write, and never conflicts. One that is reads the
+   * state of the moment at which it began; when it has ended and others have changed what it depends on, it leaves no
+   * trace and is run anew, so what it does beside the transaction must bear that. What it throws leaves no trace either.
+   *
+   * Fails with: TransactionConflict, TransactionTimedOut, SnapshotExpired, what the function throws, the signal's reason,
+   * and like `batch`. Restarting, where a shard that it needs is being built anew.
+   *
+   * ```ts
+   * const { value, lsn } = await store.transact((tx) => {
+   *   const left = (tx.get(accounts, "ada") ?? 0) - 10
+   *   if (left < 0) tx.abort(new Error("not enough"))
+   *   tx.put(accounts, "ada", left)
+   *   tx.update(accounts, "grace", (sum) => (sum ?? 0) + 10)
+   *   return left
+   * })
+   * ```
+   */
+  transact<Result>(
+    work: (transaction: Transaction) => Result,
+    options: TransactOptions = {},
+  ): Promise<TransactionResult<Awaited<Result>>> {
+    return this.#transactions.run(work, options)
+  }
+
+  /**
+   * All tables as they are behind the last commit, to be read while writers go on. Close it, or let `using` do so: what is
+   * overwritten meanwhile is kept for it, up to the option `snapshots.bytes`, beyond which its reads fail with
+   * SnapshotExpired. The same where a shard is built anew. Of one that is forgotten `events()` tells.
+   *
+   * Fails with: LimitExceeded, Restarting, StoreClosed.
+   */
+  snapshot(): Snapshot {
+    return this.#snapshots.take()
   }
 
   /**
@@ -254,7 +313,7 @@ export class Store {
   }
 
   metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, this.#writer, this.#reader)
+    return collectMetrics(this.#engine, this.#writer, this.#reader, this.#registry, this.#snapshots, this.#transactions)
   }
 
   /**
@@ -325,19 +384,6 @@ export class Store {
         return
       }
     }
-  }
-}
-
-/** Stops waiting when the signal says so; the work itself goes on. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener("abort", onAbort, { once: true })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener("abort", onAbort)
   }
 }
 

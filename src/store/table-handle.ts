@@ -3,6 +3,7 @@
 import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import type { Durability } from "../model/durability.ts"
 import { SchemaMismatch } from "../model/errors.ts"
+import { ConditionFailed, NotACounter } from "../model/transaction-errors.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
@@ -13,6 +14,8 @@ import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
 import { describeIssues } from "./standard-schema.ts"
 import type { StandardSchema } from "./standard-schema.ts"
+import { PRESENT } from "./version-reader.ts"
+import type { Versioned, VersionReader } from "./version-reader.ts"
 import type { Writer } from "./writer.ts"
 
 export interface TableOptions<Value> {
@@ -29,6 +32,16 @@ export interface WriteOptions {
   readonly signal?: AbortSignal
 }
 
+export interface DeleteOptions extends WriteOptions {
+  /** Only if the key still has this version, as `getVersioned` gave it; 0: only if there is none. */
+  readonly ifVersion?: number
+}
+
+export interface PutOptions extends DeleteOptions {
+  /** Only if the key holds nothing. */
+  readonly ifAbsent?: boolean
+}
+
 export interface TableChangesOptions {
   /** The position to continue from. Default: now. */
   readonly after?: number
@@ -41,11 +54,14 @@ export interface TableChangesOptions {
 export interface TableContext {
   readonly writer: Writer
   readonly reader: Reader
+  readonly versions: VersionReader
   readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
 const WRITE_OPTIONS = ["durability", "signal"]
+const DELETE_OPTIONS = [...WRITE_OPTIONS, "ifVersion"]
+const PUT_OPTIONS = [...DELETE_OPTIONS, "ifAbsent"]
 
 export class TableHandle<Value = unknown> extends TableView<Value> {
   readonly #context: TableContext
@@ -66,19 +82,24 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     return this.#context === context
   }
 
+  /** For transactions. */
+  get entry(): TableEntry {
+    return this.#entry
+  }
+
   /**
    * Sets the key to the value. Seen by the next `get`; resolves when it is as durable as asked.
    *
    * Requires: a well-formed string of at most 4,096 bytes as key, a value that structured clone takes and that can be
    * given back exactly. The value is encoded within the call: changing it afterwards has no effect.
    * Fails with: KeyRefused, ValueRefused, SchemaMismatch, LimitExceeded, Overloaded, WriteRejected, CommitUnknown,
-   * StoreClosed.
+   * StoreClosed; with `ifVersion` or `ifAbsent` also ConditionFailed.
    */
-  put(key: string, value: Value, options?: WriteOptions): Promise<Receipt> {
+  put(key: string, value: Value, options?: PutOptions): Promise<Receipt> {
     if (options === undefined && this.#schema === undefined && typeof key === "string") {
       return this.#context.writer.put(this.#entry, key, value, this.#durability, undefined)
     }
-    return this.#write([{ key, value }], options)
+    return this.#write([{ key, value }], options, PUT_OPTIONS)
   }
 
   /** Sets all the entries in one atomic commit, under one promise: the fastest way to write much. */
@@ -90,13 +111,20 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     return this.#write(
       Array.from(entries, ([key, value]) => ({ key, value })),
       options,
+      WRITE_OPTIONS,
     )
   }
 
   /** Removes the key. Logged, and seen by subscribers, also where there is none. Fails like `put`. */
-  async delete(key: string, options?: WriteOptions): Promise<Receipt> {
-    const { durability, signal } = this.#optionsFrom(options)
-    return this.#context.writer.write([this.deletion(key)], durability, signal)
+  async delete(key: string, options?: DeleteOptions): Promise<Receipt> {
+    const { durability, signal } = this.#optionsFrom(options, DELETE_OPTIONS)
+    return this.#context.writer.write([this.deletion(key)], durability, signal, this.#condition(key, options))
+  }
+
+  /** The value, and the LSN of the commit that wrote it: for `put` with `ifVersion`. Fails like `get`. */
+  getVersioned(key: string): Versioned<Value> {
+    checkKey(key)
+    return this.#context.versions.getVersioned(this.#entry, key) as Versioned<Value>
   }
 
   /**
@@ -109,16 +137,35 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     if (typeof change !== "function") throw new TypeError("update takes a function of the value")
     return this.#context.writer.update(
       () => {
-        const value = this.validated(key, change(this.get(key)))
-        if (value instanceof Promise) {
-          value.catch(() => undefined)
-          throw new TypeError(`the schema of table "${this.name}" is asynchronous, which an update cannot wait for`)
-        }
-        return [this.insertion(key, value)]
+        return [this.insertion(key, this.validatedNow(key, change(this.get(key))))]
       },
       durability,
       signal,
     )
+  }
+
+  /**
+   * Adds to the number or bigint that the key holds, nothing counting as zero; resolves to what it became. Increments
+   * never conflict: each is done in the turn of its write. Fails like `put`, and with NotACounter.
+   */
+  async increment(
+    key: string,
+    by: number | bigint = 1,
+    options?: WriteOptions,
+  ): Promise<Receipt & { readonly value: number | bigint }> {
+    const { durability, signal } = this.#optionsFrom(options)
+    checkKey(key)
+    if (typeof by !== "bigint" && !Number.isFinite(by)) throw new TypeError("by must be a finite number or a bigint")
+    let value: number | bigint = 0
+    const { lsn } = await this.#context.writer.update(
+      () => {
+        value = incremented(this.name, key, this.get(key), by)
+        return [this.insertion(key, this.validatedNow(key, value))]
+      },
+      durability,
+      signal,
+    )
+    return { lsn, value }
   }
 
   /** Durable changes of this table from a position on; see `Store.changes`. */
@@ -153,6 +200,16 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     return result instanceof Promise ? result.then(settle) : settle(result)
   }
 
+  /** The same for those who cannot wait. Throws a TypeError where the schema is asynchronous. */
+  validatedNow(key: string, value: unknown): Value {
+    const validated = this.validated(key, value)
+    if (!(validated instanceof Promise)) return validated
+    validated.catch(() => undefined)
+    throw new TypeError(
+      `the schema of table "${this.name}" is asynchronous, which a read and write as one cannot wait for`,
+    )
+  }
+
   /** For a batch. */
   insertion(key: string, value: unknown): Operation {
     checkKey(key)
@@ -165,24 +222,78 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
     return { kind: KIND_DELETE, entry: this.#entry, key, value: undefined }
   }
 
-  async #write(items: readonly { key: string; value: unknown }[], options: WriteOptions | undefined): Promise<Receipt> {
-    const { durability, signal } = this.#optionsFrom(options)
+  async #write(
+    items: readonly { key: string; value: unknown }[],
+    options: PutOptions | undefined,
+    allowed: readonly string[],
+  ): Promise<Receipt> {
+    const { durability, signal } = this.#optionsFrom(options, allowed)
+    const condition = this.#condition(items[0]?.key ?? "", options)
     const validated = items.map(({ key, value }) => {
       checkKey(key)
       return this.validated(key, value)
     })
     const values = validated.some((value) => value instanceof Promise) ? await Promise.all(validated) : validated
     const operations = items.map(({ key }, index) => this.insertion(key, values[index]))
-    return this.#context.writer.write(operations, durability, signal)
+    return this.#context.writer.write(operations, durability, signal, condition)
   }
 
-  #optionsFrom(options: WriteOptions | undefined): { durability: Durability; signal: AbortSignal | undefined } {
+  /** What is to be looked at in the turn of the write. */
+  #condition(key: string, options: PutOptions | undefined): (() => void) | undefined {
+    const { ifVersion, ifAbsent } = options ?? {}
+    if (ifAbsent !== undefined && typeof ifAbsent !== "boolean") throw new TypeError("ifAbsent must be a boolean")
+    if (ifVersion !== undefined && !(Number.isSafeInteger(ifVersion) && ifVersion >= 0)) {
+      throw new TypeError("ifVersion must be a version: a whole number from 0")
+    }
+    if (ifAbsent === true && ifVersion !== undefined && ifVersion > 0) {
+      throw new TypeError("a key cannot be absent and have a version: use ifAbsent or ifVersion")
+    }
+    const expected = ifAbsent === true ? 0 : ifVersion
+    if (expected === undefined) return undefined
+    return () => {
+      const version = this.#context.versions.versionOf(this.#entry, key, PRESENT)
+      if (version !== expected) throw new ConditionFailed(this.name, key, expected, version)
+    }
+  }
+
+  #optionsFrom(
+    options: WriteOptions | undefined,
+    allowed: readonly string[] = WRITE_OPTIONS,
+  ): { durability: Durability; signal: AbortSignal | undefined } {
     if (options === undefined) return { durability: this.#durability, signal: undefined }
-    record("options", options, WRITE_OPTIONS)
+    record("options", options, allowed)
     return { durability: durabilityFrom("durability", options.durability) ?? this.#durability, signal: options.signal }
   }
 }
 
 function isEntry(entry: unknown): entry is readonly [string, unknown] {
   return Array.isArray(entry) && typeof entry[0] === "string"
+}
+
+/** A counter's next value. Throws NotACounter. */
+function incremented(table: string, key: string, value: unknown, by: number | bigint): number | bigint {
+  if (value === undefined) return by
+  if (typeof value === "bigint") {
+    if (typeof by === "number" && !Number.isSafeInteger(by)) {
+      throw new NotACounter(table, key, `it holds a bigint, and ${by} is none`, "Increment it by a whole number")
+    }
+    return value + BigInt(by)
+  }
+  if (typeof value !== "number") {
+    const kind = value === null ? "null" : typeof value
+    throw new NotACounter(table, key, `it holds a value of type ${kind}`, "Use update, or another key")
+  }
+  if (typeof by === "bigint") {
+    throw new NotACounter(table, key, "it holds a number, and is incremented by a bigint", "Increment it by a number")
+  }
+  const sum = value + by
+  if (Number.isSafeInteger(value) && Number.isSafeInteger(by) && !Number.isSafeInteger(sum)) {
+    throw new NotACounter(
+      table,
+      key,
+      `${sum} is beyond what a number counts exactly`,
+      "Put a bigint, and count on with that",
+    )
+  }
+  return sum
 }

@@ -1,14 +1,21 @@
 // What can be read of a table, whether the store is open for writing or a state of the past.
 
 import type { TableEntry } from "../table/catalogue.ts"
-import type { Reader } from "./reader.ts"
+
+/** What a view reads through. */
+export interface TableReads {
+  get(entry: TableEntry, key: string): unknown
+  has(entry: TableEntry, key: string): boolean
+  size(entry: TableEntry): number
+  keys(entry: TableEntry): IterableIterator<string>
+}
 
 export class TableView<Value = unknown> {
   readonly name: string
-  readonly #reader: Reader
+  readonly #reader: TableReads
   readonly #entry: TableEntry
 
-  constructor(reader: Reader, entry: TableEntry) {
+  constructor(reader: TableReads, entry: TableEntry) {
     this.name = entry.name
     this.#reader = reader
     this.#entry = entry

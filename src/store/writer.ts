@@ -7,6 +7,7 @@ import { RecordWriter } from "../format/record-writer.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import type { Durability } from "../model/durability.ts"
 import { BATCH_OPERATION_COUNT_MAX, COMMIT_SIZE_MAX } from "../model/limits.ts"
+import { lsnOf } from "../model/lsn.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
@@ -28,8 +29,10 @@ export class Writer {
   readonly #records: RecordWriter
   readonly #session: CommitSession
   readonly #copier = new ValueCopier()
-  /** A value's getter may call back into the store while its record is half written. */
+  /** A value's getter may call back into the store while its record is half written, and so may an update's function. */
   #isWriting = false
+  /** Called before a write from within a function that was to be alone. What it throws refuses that write. */
+  #onIntrusion: (() => void) | undefined
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -122,28 +125,41 @@ export class Writer {
     return end - position <= COMMIT_SIZE_MAX ? end : -1
   }
 
-  /** Commits the operations as one: now, or when its turn comes. */
-  write(operations: readonly Operation[], durability: Durability, signal: AbortSignal | undefined): Promise<Receipt> {
+  /**
+   * Commits the operations as one: now, or when its turn comes. `condition` is called right before that, and refuses the
+   * commit by what it throws.
+   */
+  write(
+    operations: readonly Operation[],
+    durability: Durability,
+    signal: AbortSignal | undefined,
+    condition?: () => void,
+  ): Promise<Receipt> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const refusal = this.#engine.refusal()
     if (refusal !== undefined) return this.#refuse(refusal)
     const { intake, admission } = this.#engine
     if (intake !== undefined && intake.hasRoom && admission.count === 0) {
-      return this.#commit(intake, operations, durability)
+      return this.#commit(intake, operations, durability, condition)
     }
     try {
       const frozen = operations.map((operation) => this.#freeze(operation))
-      return admission.wait(() => this.#admitted(frozen, durability), signal)
+      return admission.wait(() => this.#admitted(frozen, durability, condition), signal)
     } catch (error) {
       return this.#refuse(error)
     }
   }
 
-  /** Reads, computes and writes as one step: `change` runs when the write's turn has come, and not before. */
+  /**
+   * Reads, computes and writes as one step: `change` runs when the write's turn has come, and not before. Before it writes
+   * to the store beside what it returns, `onIntrusion` is called; by default such a write is refused. Where it returns no
+   * operations nothing is committed.
+   */
   update(
     change: () => readonly Operation[],
     durability: Durability,
     signal: AbortSignal | undefined,
+    onIntrusion: () => void = refuseIntrusion,
   ): Promise<Receipt> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const refusal = this.#engine.refusal()
@@ -151,7 +167,9 @@ export class Writer {
     const { intake, admission } = this.#engine
     const run = (): Promise<Receipt> => {
       try {
-        return this.#admitted(change(), durability)
+        const operations = this.#alone(change, onIntrusion)
+        if (operations.length === 0) return Promise.resolve({ lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) })
+        return this.#admitted(operations, durability)
       } catch (error) {
         return this.#refuse(error)
       }
@@ -160,19 +178,58 @@ export class Writer {
     return admission.wait(run, signal)
   }
 
-  #admitted(operations: readonly Operation[], durability: Durability): Promise<Receipt> {
-    const { intake } = this.#engine
-    if (intake === undefined) return this.#refuse(this.#engine.refusal() ?? this.#engine.unavailable("the log"))
-    return this.#commit(intake, operations, durability)
+  /** Whether a write is being made, or the function of one runs, on this very turn. */
+  get isBusy(): boolean {
+    return this.#isWriting
   }
 
-  #commit(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+  /** An exact copy of a value, as it would be read back. Fails with: ValueRefused, LimitExceeded. */
+  copy(value: unknown): unknown {
+    return this.#copier.copy(value)
+  }
+
+  /** Runs a function that is not to be disturbed: what it has read would not hold any more. */
+  #alone<T>(work: () => T, onIntrusion: () => void): T {
+    if (this.#isWriting) refuseIntrusion()
+    this.#isWriting = true
+    this.#onIntrusion = onIntrusion
+    try {
+      return work()
+    } finally {
+      this.#isWriting = false
+      this.#onIntrusion = undefined
+    }
+  }
+
+  /** A write from within another one: from a value's getter, or from a function that was to be alone, and is not now. */
+  #intrude(): void {
+    const onIntrusion = this.#onIntrusion ?? refuseIntrusion
+    onIntrusion()
+    this.#onIntrusion = undefined
+  }
+
+  #admitted(operations: readonly Operation[], durability: Durability, condition?: () => void): Promise<Receipt> {
+    const { intake } = this.#engine
+    if (intake === undefined) return this.#refuse(this.#engine.refusal() ?? this.#engine.unavailable("the log"))
+    return this.#commit(intake, operations, durability, condition)
+  }
+
+  #commit(
+    commit: GroupCommit,
+    operations: readonly Operation[],
+    durability: Durability,
+    condition?: () => void,
+  ): Promise<Receipt> {
     if (this.#isWriting) {
-      const reason = "a value wrote to the store while it was being stored itself: a getter must not"
-      return this.#refuse(new TypeError(reason))
+      try {
+        this.#intrude()
+      } catch (error) {
+        return this.#refuse(error)
+      }
     }
     this.#isWriting = true
     try {
+      condition?.()
       const receipt = this.#session.run(commit, operations, durability)
       this.#count(operations)
       return receipt
@@ -201,4 +258,9 @@ export class Writer {
     this.counters.rejected++
     return Promise.reject(reason)
   }
+}
+
+function refuseIntrusion(): never {
+  const who = "a getter must not, nor may the function of an update"
+  throw new TypeError(`a write to the store began within another one: ${who}`)
 }

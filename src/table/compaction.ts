@@ -9,6 +9,7 @@ import { invariant } from "../model/invariant.ts"
 import type { HashIndex } from "./hash-index.ts"
 import { mixHash } from "./index-segment.ts"
 import { addressOf, chunkOf, isFreeSlot, wordOf, type Slabs } from "./slabs.ts"
+import type { TableVersions } from "./table-versions.ts"
 import { copyWords } from "./word-copy.ts"
 
 /** Chunks compared in one step before the sparsest is taken. */
@@ -23,6 +24,8 @@ const SEGMENT_SCAN_MAX = 64
 const LOOKAHEAD_COUNT = 16
 
 export class Compaction {
+  /** Records that are not in the index any more, and still wanted. Set by the table. */
+  versions: TableVersions | undefined
   readonly #index: HashIndex
   readonly #slabs: Slabs
   readonly #deadShare: number
@@ -114,7 +117,7 @@ export class Compaction {
       if (isFree) continue
       const mixed = mixHash(words[wordOf(address)] as number)
       // A packed chunk holds other tables' records as well.
-      if (slotUnits === 0 && !this.#index.has(mixed, address)) continue
+      if (slotUnits === 0 && !this.#index.has(mixed, address) && !this.#isVersion(mixed, address)) continue
       this.#homeEntries[count] = this.#index.homeEntry(mixed)
       this.#addresses[count] = address
       count++
@@ -130,8 +133,15 @@ export class Compaction {
     const size = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
     const target = slabs.allocate(size)
     copyWords(words, at, slabs.chunkWords[chunkOf(target)] as Uint32Array, wordOf(target), size >>> 2)
-    this.#index.move(mixHash(words[at] as number), address, target)
+    const mixed = mixHash(words[at] as number)
+    const { versions } = this
+    if (versions !== undefined && versions.rowAt(mixed, address) >= 0) versions.move(mixed, address, target)
+    else this.#index.move(mixed, address, target)
     slabs.release(address, size)
+  }
+
+  #isVersion(mixed: number, address: number): boolean {
+    return this.versions !== undefined && this.versions.rowAt(mixed, address) >= 0
   }
 
   #tidyIndex(entryCountMax: number): boolean {

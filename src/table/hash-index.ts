@@ -124,6 +124,23 @@ export class HashIndex {
     this.#count--
   }
 
+  /** Adds an entry beside others that may have the same mixed hash. */
+  add(mixed: number, address: number): void {
+    const position = this.positionOf(mixed)
+    const segment = this.directory[position] as Uint32Array
+    let word = homeOf(segment, this.depths[position] as number, mixed)
+    while (segment[word + 1] !== 0 && (segment[word] as number) <= mixed) word += 2
+    this.insert(position, word, mixed, address)
+  }
+
+  /** Removes the entry with this mixed hash and address. */
+  removeEntry(mixed: number, address: number): void {
+    const position = this.positionOf(mixed)
+    const word = this.#wordOf(position, mixed, address)
+    invariant(word >= 0, "the entry is in the index")
+    this.remove(position, word)
+  }
+
   /** The entry in the home slot of a mixed hash, whichever it is: to have the slot fetched ahead of its use. */
   homeEntry(mixed: number): number {
     const position = this.positionOf(mixed)

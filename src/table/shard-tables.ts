@@ -7,6 +7,7 @@
 import { RECORD_TABLE } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import { invariant } from "../model/invariant.ts"
+import type { Retention } from "./retention.ts"
 import { Table } from "./table.ts"
 
 const NOTE_COUNT_MAX = 256
@@ -42,6 +43,7 @@ export class ShardTables {
   readonly #partitions: (Partition | undefined)[] = []
   /** Parts with notes. */
   readonly #noted: Partition[] = []
+  #retention: Retention | undefined
   appliedCount = 0
 
   /** Takes the record at `offset`, a put or a delete. */
@@ -69,6 +71,12 @@ export class ShardTables {
     return this.#partitions[tableId] ?? this.#add(tableId)
   }
 
+  /** From now on its tables keep what snapshots need, as the retention says. */
+  retain(retention: Retention): void {
+    this.#retention = retention
+    for (const partition of this.#partitions) partition?.table.retain(retention)
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#partitions.length = 0
@@ -84,6 +92,7 @@ export class ShardTables {
     invariant(tableId > 0, "I8: a record names a defined table")
     while (this.#partitions.length <= tableId) this.#partitions.push(undefined)
     const partition = new Partition()
+    if (this.#retention !== undefined) partition.table.retain(this.#retention)
     this.#partitions[tableId] = partition
     return partition
   }

@@ -11,8 +11,11 @@ import { Compaction } from "./compaction.ts"
 import { HashIndex } from "./hash-index.ts"
 import type { IndexBuilder } from "./index-builder.ts"
 import { homeOf, mixHash } from "./index-segment.ts"
+import type { Retention } from "./retention.ts"
+import { isSameKey } from "./same-key.ts"
 import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
 import { TableCursor } from "./table-cursor.ts"
+import { TableVersions } from "./table-versions.ts"
 import { copyWords } from "./word-copy.ts"
 
 /** How many records are looked at before the first of them is applied: enough to hide the cache misses of each other. */
@@ -37,6 +40,8 @@ export interface TableMetrics {
   readonly liveBytes: number
   /** Bytes of emptied slots, and of slots larger than their record. */
   readonly deadBytes: number
+  /** Bytes of records that were overwritten or deleted, and are kept for snapshots. */
+  readonly versionBytes: number
   /** Bytes taken from the allocator for records and not given back. */
   readonly allocatedBytes: number
   readonly indexBytes: number
@@ -63,6 +68,8 @@ export class Table {
   readonly #compaction: Compaction
   /** What the look-ahead found in the home slots. */
   readonly #homeEntries = new Uint32Array(LOOKAHEAD_COUNT)
+  /** What snapshots may still read; undefined until the first one is taken. */
+  #versions: TableVersions | undefined
   #liveBytes = 0
   #generation = 0
 
@@ -90,19 +97,20 @@ export class Table {
   applyAll(source: RecordBuffer, offsets: Uint32Array, lsns: Float64Array, from: number, to: number): void {
     this.#generation++
     const words = source.words
+    this.#versions?.beginRun(this.index.count)
     for (let start = from; start < to; start += LOOKAHEAD_COUNT) {
       const end = Math.min(start + LOOKAHEAD_COUNT, to)
       this.#lookAhead(words, offsets, start, end)
       for (let i = start; i < end; i++) {
         const at = (offsets[i] as number) >>> 2
         const kind = ((words[at + 2] as number) >>> 16) & 0xff
-        if (kind === KIND_PUT) {
-          const lsn = lsns[i] as number
-          this.#put(words, at, lsn | 0, (lsn / 0x1_0000_0000) | 0)
-        } else if (kind === KIND_DELETE) this.#delete(words, at)
+        const lsn = lsns[i] as number
+        if (kind === KIND_PUT) this.#put(words, at, lsn | 0, (lsn / 0x1_0000_0000) | 0)
+        else if (kind === KIND_DELETE) this.#delete(words, at, lsn | 0, (lsn / 0x1_0000_0000) | 0)
         else throw new InvariantViolation(`a table applies puts and deletes, not kind ${kind}`)
       }
     }
+    this.#versions?.retention.enforce()
   }
 
   /** Address of the record whose key stands in 32-bit words from `at` on, as records and hashAsciiKey have it; or -1. */
@@ -123,6 +131,13 @@ export class Table {
         return entry - 1
       }
     }
+  }
+
+  /** The same at an LSN that is read at, where the record may be one that was overwritten or deleted since. */
+  findAt(hash: number, words: Uint32Array, at: number, keySize: number, lsn: number): number {
+    const address = this.find(hash, words, at, keySize)
+    if (address >= 0 && this.lsnAt(address) <= lsn) return address
+    return this.#versions?.find(mixHash(hash), words, at, keySize, lsn) ?? -1
   }
 
   // Reading a record that was found. Addresses hold until the next change or compaction step.
@@ -168,6 +183,19 @@ export class Table {
     return this.#compaction.step(recordCountMax)
   }
 
+  /** From now on keeps what snapshots need, as the retention says. */
+  retain(retention: Retention): void {
+    if (this.#versions?.retention === retention) return
+    invariant(this.#versions === undefined, "a table has one retention")
+    this.#versions = new TableVersions(this.slabs, retention)
+    this.#compaction.versions = this.#versions
+  }
+
+  /** Undefined before `retain`. */
+  get versions(): TableVersions | undefined {
+    return this.#versions
+  }
+
   /** Takes over an index that was built over records of `liveBytes` in the slabs. For table-loader.ts only. */
   adopt(builder: IndexBuilder, liveBytes: number): void {
     this.#generation++
@@ -175,8 +203,9 @@ export class Table {
     this.#liveBytes = liveBytes
   }
 
-  /** Removes every record and gives the memory back. */
+  /** Removes every record and gives the memory back. Requires: no versions. */
   clear(): void {
+    invariant((this.#versions?.count ?? 0) === 0, "a table with versions is not cleared")
     this.#generation++
     this.#liveBytes = 0
     this.index.clear()
@@ -198,7 +227,8 @@ export class Table {
     return {
       count: this.index.count,
       liveBytes: this.#liveBytes,
-      deadBytes: this.slabs.carvedBytes - this.#liveBytes,
+      deadBytes: this.slabs.carvedBytes - this.#liveBytes - (this.#versions?.bytes ?? 0),
+      versionBytes: this.#versions?.bytes ?? 0,
       allocatedBytes: this.slabs.allocatedBytes,
       indexBytes: this.index.byteSize,
       indexSlots: this.index.slotCount,
@@ -273,7 +303,10 @@ export class Table {
       const target = slabs.chunkWords[chunkOf(address)] as Uint32Array
       const before = recordSize(keySize, target[wordOf(address) + 1] as number)
       this.#liveBytes += size - before
-      if (before !== size && !slabs.fits(address, size)) {
+      if (this.#versions !== undefined && this.#keep(mixed | 0, address, before, lsnLow, lsnHigh)) {
+        address = slabs.allocate(size)
+        segment[search + 1] = address + 1
+      } else if (before !== size && !slabs.fits(address, size)) {
         const previous = address
         address = slabs.allocate(size)
         segment[search + 1] = address + 1
@@ -287,7 +320,7 @@ export class Table {
     target[to + 3] = lsnLow
   }
 
-  #delete(words: Uint32Array, at: number): void {
+  #delete(words: Uint32Array, at: number, lsnLow: number, lsnHigh: number): void {
     const index = this.index
     const mixed = mixHash(words[at] as number)
     const position = (mixed >>> 1) >>> index.shift
@@ -300,7 +333,16 @@ export class Table {
     const size = recordSize(keySize, valueSize)
     this.#liveBytes -= size
     index.remove(position, search)
+    if (this.#versions !== undefined && this.#keep(mixed | 0, address, size, lsnLow, lsnHigh)) return
     this.slabs.release(address, size)
+  }
+
+  /** Keeps a record that a commit ends, if a snapshot reads it. Returns whether it does. */
+  #keep(signedMixed: number, address: number, size: number, lsnLow: number, lsnHigh: number): boolean {
+    const versions = this.#versions
+    if (versions === undefined || this.lsnAt(address) > versions.newestLsn) return false
+    versions.keep(signedMixed >>> 0, address, size, lsnHigh * 0x1_0000_0000 + (lsnLow >>> 0))
+    return true
   }
 
   /** Word of the entry for the key in `words` from `at` on, or the complement of the word where it would be inserted. */
@@ -327,14 +369,4 @@ export class Table {
         return word
     }
   }
-}
-
-/** Whether two keys of the same size, four bytes a word, are equal. What stands behind them is not looked at. */
-function isSameKey(left: Uint32Array, leftAt: number, right: Uint32Array, rightAt: number, keySize: number): boolean {
-  const wholeCount = keySize >>> 2
-  let index = 0
-  while (index < wholeCount && left[leftAt + index] === right[rightAt + index]) index++
-  if (index < wholeCount) return false
-  const restMask = (1 << ((keySize & 3) << 3)) - 1
-  return restMask === 0 || (((left[leftAt + index] as number) ^ (right[rightAt + index] as number)) & restMask) === 0
 }

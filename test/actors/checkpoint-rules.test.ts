@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { dueBytes, isByHand, redundancyOf } from "../../src/actors/checkpoint-rules.ts"
+import { dueBytes, isByHand, isHurried, redundancyOf } from "../../src/actors/checkpoint-rules.ts"
 import type { CheckpointRules } from "../../src/actors/checkpoint-rules.ts"
 
 const MIB = 1024 * 1024
@@ -87,4 +87,16 @@ test("checkpoints are made by hand where no rule makes one by itself", () => {
   expect(isByHand(RULES)).toBe(false)
   expect(isByHand({ ...RULES, logBytes: NEVER, commits: 10 })).toBe(false)
   expect(isByHand({ ...RULES, logBytes: NEVER, intervalMs: 10 })).toBe(false)
+})
+
+describe("a checkpoint that is being made", () => {
+  test("is hurried where nobody writes, or where too much is written meanwhile", () => {
+    expect(isHurried(true, 0, RULES)).toBe(true)
+    expect(isHurried(false, 0, RULES)).toBe(false)
+    expect(isHurried(false, 32 * MIB - 1, RULES)).toBe(false)
+    expect(isHurried(false, 32 * MIB, RULES)).toBe(true)
+    expect(isHurried(false, 1000, { ...RULES, logBytes: 2000 })).toBe(true)
+    // Made by hand alone: the bound holds all the same.
+    expect(isHurried(false, 32 * MIB, { ...RULES, logBytes: NEVER })).toBe(true)
+  })
 })

@@ -135,8 +135,8 @@ export const storeMutants: readonly Mutant[] = [
   {
     name: "compaction-drops-what-it-moves",
     file: "src/table/compaction.ts",
-    find: "this.#index.move(mixHash(words[at] as number), address, target)",
-    replace: "if (size < 512) this.#index.move(mixHash(words[at] as number), address, target)",
+    find: "else this.#index.move(mixed, address, target)",
+    replace: "else if (size < 512) this.#index.move(mixed, address, target)",
     story: "A large record that compaction moved is looked for where it was.",
     tests: [EQUALS_A_MAP],
   },

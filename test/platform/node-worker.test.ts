@@ -95,6 +95,13 @@ test("a worker says how far it is", async () => {
   expect(new Set(told)).toEqual(new Set([7]))
 })
 
+test("a worker rests behind each piece of work, until it is told to hurry", async () => {
+  expect(await start({ kind: "rest", calls: 20, untilHurried: false }).answer).toEqual({ value: 20 })
+  const hurried = start({ kind: "rest", calls: 20, untilHurried: true })
+  hurried.hurry(true)
+  expect(await hurried.answer).toEqual({ value: 0 })
+})
+
 describe("a worker is not lost", () => {
   test("that works for longer than it may be silent, because it says that it gets on", async () => {
     expect(await start({ kind: "work", ms: 4500 }, 3000).answer).toEqual({ value: 1 })

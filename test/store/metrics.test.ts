@@ -18,6 +18,8 @@ import { temporaryStore } from "./temporary-store.ts"
 const SHOWN_IN_STREAMS = ["feed.overflows", "feed.failures", "feed.observerErrors"]
 /** What only another thread changes: test/processes/checkpoint-worker.test.ts shows it. */
 const SHOWN_WITH_WORKERS = ["checkpoint.workersLost"]
+/** What only a collection of garbage changes: test/store/snapshot.test.ts shows it. */
+const SHOWN_WITH_SNAPSHOTS = ["snapshots.leaked"]
 /** What only a torn tail changes: the test of recovery's numbers shows it. */
 const SHOWN_WITH_A_TORN_TAIL = ["recovery.cutBytes"]
 /** Bounds that do not change, and counts of durations that this disk does not have: test/wal/latency-histogram.test.ts. */
@@ -45,6 +47,7 @@ test("every metric can be changed", async () => {
     shards: 2,
     backlog: { bytes: 3_000 },
     keep: { checkpoints: 1 },
+    snapshots: { bytes: 20_000 },
     alerts: { logWarningBytes: 20_000, logCriticalBytes: 10_000_000, eventLoopMs: 50, checkpointFailures: 1 },
   })
   const store = await done(opening)
@@ -63,10 +66,26 @@ test("every metric can be changed", async () => {
   look()
   await done(Promise.all(writes))
   look()
+  const snapshot = store.snapshot()
+  await done(table.put("k1", "y"))
+  await done(store.transact(() => undefined))
+  await store.transact((tx) => tx.abort()).catch(() => undefined)
+  let tries = 0
+  const retried = store.transact(async (tx) => {
+    tx.get(table, "k2")
+    if (tries++ === 0) await table.put("k2", "y")
+    tx.put(table, "k2", "z")
+  })
+  await done(retried)
+  look()
+  snapshot.close()
+  using expiring = store.snapshot()
   const deletes = store.batch((batch) => {
     for (let n = 0; n < 600; n++) if (n % 20 !== 0) batch.delete(table, `k${n}`)
   })
   await done(deletes)
+  expect(store.metrics().snapshots.open).toBe(1)
+  expect(() => expiring.table("t").get("k0")).toThrow("snapshots.bytes")
   await table.put("bad", Symbol("no") as never).catch(() => undefined)
   table.get("k0")
   table.get("absent")
@@ -99,7 +118,7 @@ test("every metric can be changed", async () => {
   clock.advance(1_000)
   look()
   const isShown = (path: string): boolean => changed.has(path) || shown.includes(path) || path.startsWith(HISTOGRAM)
-  const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS, ...SHOWN_WITH_A_TORN_TAIL]
+  const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS, ...SHOWN_WITH_SNAPSHOTS, ...SHOWN_WITH_A_TORN_TAIL]
   expect([...before.keys()].filter((path) => !isShown(path))).toEqual([])
   await done(store.close())
 })

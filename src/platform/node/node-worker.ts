@@ -10,12 +10,19 @@ export class WorkerLost extends Error {
   override readonly name = "WorkerLost"
 }
 
+/** What passes to a worker while it works. */
+interface Hurry {
+  readonly isHurried: boolean
+}
+
 interface Progress {
   readonly done: number
 }
 
 export interface WorkerRun<Answer> {
   readonly answer: Promise<Answer>
+  /** Lets the worker take all of a processor, or leave most of it to others, which it does until it is told. */
+  hurry(isHurried: boolean): void
   /** Ends the worker, if it still runs; the answer is then WorkerLost. Resolves when it touches nothing any more. */
   end(): Promise<void>
 }
@@ -52,7 +59,7 @@ export function startWorker<Job, Answer>(
     // The system has no thread to give.
     const answer = Promise.reject(new WorkerLost("the worker thread could not be started", { cause }))
     answer.catch(() => undefined)
-    return { answer, end: () => Promise.resolve() }
+    return { answer, hurry: () => undefined, end: () => Promise.resolve() }
   }
   let silentLookCount = 0
   let timer: NodeJS.Timeout | undefined
@@ -77,27 +84,50 @@ export function startWorker<Job, Answer>(
   answer.catch(() => undefined).finally(() => clearInterval(timer))
   return {
     answer,
+    hurry(isHurried) {
+      worker.postMessage({ isHurried } satisfies Hurry)
+    },
     async end() {
       await worker.terminate()
     },
   }
 }
 
+/** Work at a time, and the rest behind it, of a worker that is not in a hurry: a quarter of a processor. */
+const WORK_MS = 2
+const REST_MS = 6
+
 /**
  * For the module that runs in a worker: does its job, and answers. `work` calls `alive` wherever it gets on, with how far
- * it is; what it throws ends the worker.
+ * it is, and waits for what that returns: the rest that is due. What it throws ends the worker.
  */
 export async function serveWorker<Job, Answer>(
-  work: (job: Job, alive: (done: number) => void) => Promise<Answer>,
+  work: (job: Job, alive: (done: number) => Promise<void> | undefined) => Promise<Answer>,
 ): Promise<void> {
   const port = parentPort
   if (isMainThread || port === null) throw new Error("this module runs in a worker thread")
   let saidMs = performance.now()
-  const alive = (done: number): void => {
+  let restedMs = saidMs
+  let isHurried = false
+  port.on("message", (message: Hurry) => {
+    isHurried = message.isHurried
+  })
+  // Listening must not keep a worker alive whose work is done, or has failed.
+  port.unref()
+  const alive = (done: number): Promise<void> | undefined => {
     const nowMs = performance.now()
-    if (nowMs - saidMs < ALIVE_MS) return
-    saidMs = nowMs
-    port.postMessage({ done } satisfies Progress)
+    if (nowMs - saidMs >= ALIVE_MS) {
+      saidMs = nowMs
+      port.postMessage({ done } satisfies Progress)
+    }
+    if (isHurried || nowMs - restedMs < WORK_MS) return undefined
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        restedMs = performance.now()
+        resolve()
+      }
+      setTimeout(goOn, REST_MS)
+    })
   }
   port.postMessage(await work(workerData as Job, alive))
 }

@@ -1,0 +1,285 @@
+// A transaction: what its function reads and writes, and whether that still holds when it is to commit.
+//
+// It begins on the turn of a write, so as long as its function runs on that turn it reads the present and nobody writes.
+// Where the function goes on later, the transaction has a snapshot of that very state, and reads there. Its own writes lie
+// on top, and are seen by nobody else before the commit.
+//
+// Must not commit: that is the runner's (transact.ts).
+
+import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
+import { LimitExceeded } from "../model/errors.ts"
+import { invariant } from "../model/invariant.ts"
+import { BATCH_OPERATION_COUNT_MAX } from "../model/limits.ts"
+import type { ConflictingKey } from "../model/transaction-errors.ts"
+import type { TableEntry } from "../table/catalogue.ts"
+import type { OpenSnapshot } from "../table/retention.ts"
+import type { Operation } from "./commit-session.ts"
+import { TableHandle } from "./table-handle.ts"
+import type { TableContext } from "./table-handle.ts"
+import { checkKey } from "./table-view.ts"
+import { PRESENT } from "./version-reader.ts"
+
+/**
+ * - `serializable`: as if the transactions had run one after the other, in the order of their LSNs.
+ * - `snapshot`: reads one state, and commits only if nobody else has changed what it wrote since.
+ */
+export type Isolation = "serializable" | "snapshot"
+
+type AnyTable = TableHandle<never> | TableHandle
+
+/** Reads and writes as one. Valid only while the function that it was given to runs. */
+export interface Transaction {
+  /** The value, with the transaction's own writes; a new object with every call. */
+  get<Value>(table: TableHandle<Value>, key: string): Value | undefined
+  has(table: AnyTable, key: string): boolean
+  put<Value>(table: TableHandle<Value>, key: string, value: Value): void
+  delete(table: AnyTable, key: string): void
+  /** Sets the key to what `change`, which is synchronous, makes of its value. */
+  update<Value>(table: TableHandle<Value>, key: string, change: (value: Value | undefined) => Value): void
+  /** The keys of a table, in no order. Walks and `size` depend on the whole table. */
+  keys(table: AnyTable): IterableIterator<string>
+  entries<Value>(table: TableHandle<Value>): IterableIterator<[string, Value]>
+  values<Value>(table: TableHandle<Value>): IterableIterator<Value>
+  size(table: AnyTable): number
+  /** Ends the transaction without a trace: throws the reason, and `transact` rejects with it. Default: an AbortError. */
+  abort(reason?: unknown): never
+}
+
+const CONFLICT_COUNT_MAX = 10
+const ENDED = "the transaction has ended: use it only while the function that it was given to runs"
+
+export class TransactionState implements Transaction {
+  readonly #context: TableContext
+  readonly #isolation: Isolation
+  /** Where is read. Changes once, from the present to a snapshot of it. */
+  readonly #view: { snapshot: OpenSnapshot | undefined; lsn: number } = { ...PRESENT }
+  readonly #writes: Map<TableEntry, Map<string, Operation>> = new Map()
+  readonly #reads: Map<TableEntry, Set<string>> = new Map()
+  /** Tables that were walked or counted: as a whole, whatever part of them was wanted. */
+  readonly #scanned: Set<TableEntry> = new Set()
+  #readCount = 0
+  #writeCount = 0
+  /** Why no more operations are taken. */
+  #ended: { readonly reason: unknown } | undefined
+  #aborted: { readonly reason: unknown } | undefined
+
+  constructor(context: TableContext, isolation: Isolation) {
+    this.#context = context
+    this.#isolation = isolation
+  }
+
+  get<Value>(table: TableHandle<Value>, key: string): Value | undefined {
+    const entry = this.#entryOf(table)
+    checkKey(key)
+    const own = this.#writes.get(entry)?.get(key)
+    if (own !== undefined) {
+      return own.kind === KIND_DELETE ? undefined : (this.#context.writer.copy(own.value) as Value)
+    }
+    this.#noteRead(entry, key)
+    return this.#context.versions.get(entry, key, this.#view) as Value | undefined
+  }
+
+  has(table: AnyTable, key: string): boolean {
+    const entry = this.#entryOf(table)
+    checkKey(key)
+    const own = this.#writes.get(entry)?.get(key)
+    if (own !== undefined) return own.kind === KIND_PUT
+    this.#noteRead(entry, key)
+    return this.#context.versions.has(entry, key, this.#view)
+  }
+
+  put<Value>(table: TableHandle<Value>, key: string, value: Value): void {
+    this.#entryOf(table)
+    const validated = table.validatedNow(key, value)
+    const operation = table.insertion(key, validated)
+    this.#write(this.#view.snapshot === undefined ? operation : this.#frozen(operation))
+  }
+
+  delete(table: AnyTable, key: string): void {
+    this.#entryOf(table)
+    this.#write(table.deletion(key))
+  }
+
+  update<Value>(table: TableHandle<Value>, key: string, change: (value: Value | undefined) => Value): void {
+    if (typeof change !== "function") throw new TypeError("update takes a function of the value")
+    this.put(table, key, change(this.get(table, key)))
+  }
+
+  keys(table: AnyTable): IterableIterator<string> {
+    const entry = this.#scan(table)
+    return this.#keysOf(entry)
+  }
+
+  entries<Value>(table: TableHandle<Value>): IterableIterator<[string, Value]> {
+    const entry = this.#scan(table)
+    return this.#entriesOf<Value>(entry)
+  }
+
+  *values<Value>(table: TableHandle<Value>): Generator<Value, undefined> {
+    for (const [, value] of this.entries(table)) yield value
+    return undefined
+  }
+
+  size(table: AnyTable): number {
+    const entry = this.#scan(table)
+    const { versions } = this.#context
+    let size = versions.size(entry, this.#view)
+    for (const { key, kind } of this.#writes.get(entry)?.values() ?? []) {
+      const isThere = versions.has(entry, key, this.#view)
+      if (kind === KIND_PUT && !isThere) size++
+      else if (kind === KIND_DELETE && isThere) size--
+    }
+    return size
+  }
+
+  abort(reason: unknown = new DOMException("the transaction was aborted by its function", "AbortError")): never {
+    this.#check()
+    this.#aborted = { reason }
+    this.end(reason)
+    throw reason
+  }
+
+  // For the runner.
+
+  /** The function goes on behind the turn that it began on: what it reads is the state of that turn. */
+  goOn(snapshot: OpenSnapshot): void {
+    invariant(this.#view.snapshot === undefined, "a transaction has one snapshot")
+    this.#view.snapshot = snapshot
+    this.#view.lsn = snapshot.lsn
+    for (const operations of this.#writes.values()) {
+      for (const [key, operation] of operations) operations.set(key, this.#frozen(operation))
+    }
+  }
+
+  /** No more operations are taken: they fail with the reason, or say that the transaction has ended. */
+  end(reason?: unknown): void {
+    this.#ended ??= { reason }
+  }
+
+  /** Throws the reason that the function has aborted for, though it may have caught that. */
+  throwIfAborted(): void {
+    if (this.#aborted !== undefined) throw this.#aborted.reason
+  }
+
+  /** What it wrote, the last write of each key. */
+  operations(): readonly Operation[] {
+    const operations: Operation[] = []
+    for (const written of this.#writes.values()) {
+      for (const operation of written.values()) operations.push(operation)
+    }
+    return operations
+  }
+
+  get hasWrites(): boolean {
+    return this.#writeCount > 0
+  }
+
+  /**
+   * What others have changed since the snapshot, of that which the commit depends on: at `serializable` all that was read,
+   * at `snapshot` all that is written. At most ten; none: it may commit now.
+   */
+  conflicts(): readonly ConflictingKey[] {
+    const { snapshot } = this.#view
+    invariant(snapshot !== undefined, "what runs within one turn has no conflicts")
+    const { versions } = this.#context
+    const found: ConflictingKey[] = []
+    for (const entry of this.#scanned) {
+      if (found.length < CONFLICT_COUNT_MAX && versions.hasChanged(entry, snapshot)) {
+        found.push({ table: entry.name, key: undefined })
+      }
+    }
+    const keys: Map<TableEntry, Iterable<string>> = new Map(this.#reads)
+    if (this.#isolation === "snapshot") {
+      for (const [entry, written] of this.#writes) keys.set(entry, written.keys())
+    }
+    for (const [entry, wanted] of keys) {
+      for (const key of wanted) {
+        if (found.length >= CONFLICT_COUNT_MAX) return found
+        const before = versions.versionOf(entry, key, this.#view)
+        if (versions.versionOf(entry, key, PRESENT) !== before) found.push({ table: entry.name, key })
+      }
+    }
+    return found
+  }
+
+  *#keysOf(entry: TableEntry): Generator<string, undefined> {
+    const { versions } = this.#context
+    const writes = this.#writes.get(entry)
+    // What is written during the walk turns up in its place, if it was there before, or not at all.
+    const own = new Set<string>()
+    for (const { key, kind } of writes?.values() ?? []) if (kind === KIND_PUT) own.add(key)
+    for (const key of versions.keys(entry, this.#view)) {
+      this.#check()
+      if (!own.has(key) && this.#writes.get(entry)?.get(key)?.kind !== KIND_DELETE) yield key
+    }
+    for (const key of own) {
+      this.#check()
+      if (writes?.get(key)?.kind === KIND_PUT) yield key
+    }
+    return undefined
+  }
+
+  *#entriesOf<Value>(entry: TableEntry): Generator<[string, Value], undefined> {
+    const { versions, writer } = this.#context
+    for (const key of this.#keysOf(entry)) {
+      const own = this.#writes.get(entry)?.get(key)
+      if (own === undefined) yield [key, versions.get(entry, key, this.#view) as Value]
+      else if (own.kind === KIND_PUT) yield [key, writer.copy(own.value) as Value]
+    }
+    return undefined
+  }
+
+  #scan(table: AnyTable): TableEntry {
+    const entry = this.#entryOf(table)
+    if (this.#isolation === "serializable") this.#scanned.add(entry)
+    return entry
+  }
+
+  #noteRead(entry: TableEntry, key: string): void {
+    if (this.#isolation !== "serializable") return
+    let keys = this.#reads.get(entry)
+    if (keys === undefined) this.#reads.set(entry, (keys = new Set()))
+    if (keys.has(key)) return
+    keys.add(key)
+    this.#readCount++
+    if (this.#readCount > BATCH_OPERATION_COUNT_MAX) throw tooMany("read", this.#readCount)
+  }
+
+  #write(operation: Operation): void {
+    const { entry, key } = operation
+    let written = this.#writes.get(entry)
+    if (written === undefined) this.#writes.set(entry, (written = new Map()))
+    const before = written.size
+    written.set(key, operation)
+    this.#writeCount += written.size - before
+    if (this.#writeCount > BATCH_OPERATION_COUNT_MAX) throw tooMany("written", this.#writeCount)
+  }
+
+  /** The value as it is now, whatever its owner does to it meanwhile. */
+  #frozen(operation: Operation): Operation {
+    if (operation.kind === KIND_DELETE) return operation
+    return { ...operation, value: this.#context.writer.copy(operation.value) }
+  }
+
+  #entryOf(table: unknown): TableEntry {
+    this.#check()
+    if (!(table instanceof TableHandle)) {
+      throw new TypeError("the first argument must be a table, as store.table(name) gives it")
+    }
+    if (!table.isOf(this.#context)) {
+      throw new TypeError(`the table "${table.name}" is another store's: a transaction is of one store`)
+    }
+    return table.entry
+  }
+
+  #check(): void {
+    if (this.#ended === undefined) return
+    const reason: unknown = this.#ended.reason ?? new TypeError(ENDED)
+    throw reason
+  }
+}
+
+function tooMany(what: string, count: number): LimitExceeded {
+  const limit = BATCH_OPERATION_COUNT_MAX
+  return new LimitExceeded(`the transaction's count of keys ${what}`, limit, count, "Divide it")
+}
