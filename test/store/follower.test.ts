@@ -4,6 +4,8 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
+import { createInterface } from "node:readline"
+import type { Readable } from "node:stream"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { CursorExpired, open } from "../../src/index.ts"
 import type { FollowingStore } from "../../src/index.ts"
@@ -117,12 +119,13 @@ describe("a follower", () => {
     const writer = new URL("../processes/kill-9-writer.ts", import.meta.url)
     let start = 0
     for (let cycle = 0; cycle < 4; cycle++) {
-      const child = fork(writer, [path, String(start), "synced"], { execArgv: [] })
+      const child = fork(writer, [path, String(start), "synced"], { execArgv: [], silent: true })
       const exited = once(child, "exit")
       const acknowledged = new Set<number>()
       await new Promise<void>((resolve, reject) => {
-        child.on("message", (message: unknown) => {
-          if (Array.isArray(message)) for (const n of message) acknowledged.add(n as number)
+        createInterface({ input: child.stdout as Readable }).on("line", (line) => {
+          const [, n] = /^acknowledged (\d+)$/.exec(line) ?? []
+          if (n !== undefined) acknowledged.add(Number(n))
           if (acknowledged.size >= 200) resolve()
         })
         child.on("exit", (code) => reject(new Error(`the writer ended by itself with ${code}`)))
