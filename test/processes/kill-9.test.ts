@@ -10,7 +10,7 @@ import { measureFigures } from "../figures.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 /** Cycles in the default run; ORRERY_KILL_CYCLES asks for more. */
-const CYCLES = Number(process.env["ORRERY_KILL_CYCLES"] ?? 500)
+const CYCLES = Number(process.env["ORRERY_KILL_CYCLES"] ?? 150)
 const SEED = Number(process.env["ORRERY_SEED"] ?? 9)
 /** Stores that are written and killed side by side. */
 const LANES = 3

@@ -22,7 +22,7 @@ import { historyArbitrary, runHistory, untilSettled } from "./store-history.ts"
 import type { Step } from "./store-history.ts"
 
 /** Interleavings in the default run; ORRERY_INTERLEAVINGS asks for more. */
-const COUNT = Number(process.env["ORRERY_INTERLEAVINGS"] ?? 100_000)
+const COUNT = Number(process.env["ORRERY_INTERLEAVINGS"] ?? 30_000)
 const STORE_COUNT = Math.ceil(COUNT / 100)
 const SEED = Number(process.env["ORRERY_SEED"] ?? 3_141)
 const LIMIT_MS = 3_600_000
