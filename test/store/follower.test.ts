@@ -17,6 +17,13 @@ async function following(path: string, whenBehind: "restart" | "fail" = "restart
   return follower
 }
 
+/** Resolves when the follower has come to the end of the log once more: its first look goes on behind `open`. */
+async function standing(follower: FollowingStore): Promise<void> {
+  const sinceMs = performance.now()
+  follower.lookNow()
+  await expect.poll(() => performance.now() - follower.metrics().lagMs).toBeGreaterThan(sinceMs)
+}
+
 describe("a follower", () => {
   test("has what was there, and gets what comes, over rotations, checkpoints and a new owner", async () => {
     const store = await temporaryStore({ segmentBytes: 4096, checkpoint: { logBytes: 20_000 } })
@@ -80,7 +87,8 @@ describe("a follower", () => {
     const restarting = await open(store.path, { readOnly: true, follow: true, lookMs: 60_000 })
     const failing = await open(store.path, { readOnly: true, follow: true, lookMs: 60_000, whenBehind: "fail" })
     onTestFinished(() => Promise.all([restarting.close(), failing.close()]).then(() => undefined))
-    // They stand at the end and will look again in a minute: in the meantime the log goes.
+    await Promise.all([standing(restarting), standing(failing)])
+    // They will look again in a minute: in the meantime the log goes.
     for (let n = 0; n < 100; n++) await table.put("k", `${n}`.padEnd(300))
     await store.checkpoint()
     const { lsn } = await table.put("k", "last")
