@@ -41,7 +41,7 @@ const SAMPLE_COUNT_DEFAULT = 32
 const SWEEP_INTERVAL = 64
 
 /** A moment at which what a crash may leave behind is about to change. */
-interface CrashPoint {
+export interface CrashPoint {
   /** Index of the event that comes next. */
   readonly next: number
   readonly completedCount: number
@@ -176,7 +176,7 @@ function stateOf(
 }
 
 // A moment is taken just before something changes, when the most is acknowledged that this state must account for.
-function* crashPoints(trace: DiskTrace): Generator<CrashPoint> {
+export function* crashPoints(trace: DiskTrace): Generator<CrashPoint> {
   const state = new DurableState(trace.base, trace.basePending)
   const inFlight = new Set<number>()
   let completedCount = 0

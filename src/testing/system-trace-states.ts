@@ -3,9 +3,8 @@
 import { mkdir, open, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { candidateCount, candidateOf, StateBuilder } from "../simulation/crash-candidates.ts"
-import { CrashState } from "../simulation/crash-states.ts"
+import { crashPoints, CrashState } from "../simulation/crash-states.ts"
 import type { DiskTrace } from "../simulation/disk-trace.ts"
-import { DurableState } from "../simulation/durable-state.ts"
 import { mix } from "../simulation/fingerprint.ts"
 import { SimulatedRandom } from "../simulation/simulated-random.ts"
 import { narrowingOf } from "./persistence.ts"
@@ -58,7 +57,7 @@ export function* tracedStates(system: SystemTrace, options: TracedStatesOptions)
 function* sampledStates(trace: DiskTrace, { seed, limit, persistence }: TracedStatesOptions): Generator<CrashState> {
   const narrow = narrowingOf(persistence, trace)
   const quota = quotaOf(trace, limit)
-  for (const point of momentsOf(trace)) {
+  for (const point of crashPoints(trace)) {
     const { next, medium, pending } = point
     const builder = new StateBuilder(medium, pending)
     for (const number of numbersOf(candidateCount(pending.length, SAMPLE_COUNT), quota, mix(next, seed))) {
@@ -71,36 +70,9 @@ function* sampledStates(trace: DiskTrace, { seed, limit, persistence }: TracedSt
   }
 }
 
-/** A moment before an event that changes what a crash may leave. Its medium and pending units hold until the next one. */
-type Moment = ConstructorParameters<typeof CrashState>[1]
-
-function* momentsOf(trace: DiskTrace): Generator<Moment> {
-  const state = new DurableState(trace.base, trace.basePending)
-  const inFlight = new Set<number>()
-  let [completedCount, lastCompleted] = [0, 0]
-  const momentBefore = (next: number): Moment => ({
-    next,
-    completedCount,
-    lastCompleted,
-    inFlight: [...inFlight],
-    medium: state.tree,
-    pending: [...state.pending],
-  })
-  for (const [next, event] of trace.events.entries()) {
-    if (state.isChangedBy(event)) yield momentBefore(next)
-    state.apply(event)
-    if (event.kind === "issue") inFlight.add(event.operation)
-    if (event.kind !== "complete") continue
-    inFlight.delete(event.operation)
-    lastCompleted = event.operation
-    completedCount++
-  }
-  yield momentBefore(trace.events.length)
-}
-
 /** How many states a moment may have, so that all together are as many as the limit. */
 function quotaOf(trace: DiskTrace, limit: number): number {
-  const counts = [...momentsOf(trace)].map(({ pending }) => candidateCount(pending.length, SAMPLE_COUNT))
+  const counts = [...crashPoints(trace)].map(({ pending }) => candidateCount(pending.length, SAMPLE_COUNT))
   let [rest, moments] = [limit, counts.length]
   for (const count of counts.toSorted((left, right) => left - right)) {
     if (count > rest / moments) return rest / moments
