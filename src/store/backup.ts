@@ -21,7 +21,7 @@ import { storageFailed } from "../platform/system-error.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import { heldCheckpoint, placeCheckpoint } from "./backup-checkpoint.ts"
 import type { PlacedCheckpoint, PlacementOptions } from "./backup-checkpoint.ts"
-import { record } from "./options.ts"
+import { record } from "./option-checks.ts"
 
 export interface BackupOptions {
   /**

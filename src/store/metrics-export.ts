@@ -23,7 +23,7 @@ import { nodeClock } from "../platform/node/node-clock.ts"
 import type { Timer } from "../platform/clock.ts"
 import { effectClock } from "./effect-clock.ts"
 import { MetricSeries } from "./metric-series.ts"
-import { record } from "./options.ts"
+import { record } from "./option-checks.ts"
 import type { Store } from "./store.ts"
 
 export interface MetricsExportOptions {

@@ -19,7 +19,8 @@ import { verifyStore } from "../recovery/verify.ts"
 import { writePast } from "../recovery/write-past.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
-import { momentFrom, record } from "./options.ts"
+import { record } from "./option-checks.ts"
+import { momentFrom } from "./settings.ts"
 import { readStoreFiles } from "./store-reading.ts"
 
 export interface RestoreOptions {

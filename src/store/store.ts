@@ -11,7 +11,6 @@ import type { Durability } from "../model/durability.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
-import { typedError } from "../platform/system-error.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
 import { observeEvents } from "../streams/event-observable.ts"
@@ -25,13 +24,14 @@ import type { Batch } from "./batch.ts"
 import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
-import { durabilityFrom, record } from "./options.ts"
-import type { Settings } from "./options.ts"
+import { durabilityFrom, record } from "./option-checks.ts"
+import type { Settings } from "./settings.ts"
 import { Reader } from "./reader.ts"
 import { SnapshotRegistry } from "./snapshot-registry.ts"
 import { Snapshots } from "./snapshot.ts"
 import type { Snapshot } from "./snapshot.ts"
 import type { EventHub, StoreEvent } from "./store-event.ts"
+import { StoreLife } from "./store-life.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext, TableChangesOptions, TableOptions, WriteOptions } from "./table-handle.ts"
 import { TransactionRunner } from "./transact.ts"
@@ -56,7 +56,7 @@ export class Store {
   /** The directory. */
   readonly path: string
   readonly #engine: Engine
-  readonly #lock: DirectoryLock
+  readonly #life: StoreLife
   readonly #durability: Durability
   readonly #events: EventHub
   readonly #writer: Writer
@@ -65,14 +65,13 @@ export class Store {
   readonly #registry: SnapshotRegistry
   readonly #snapshots: Snapshots
   readonly #transactions: TransactionRunner
-  #closing: Promise<void> | undefined
 
   /** Made by `open`. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
     const { durability, snapshots } = settings
     this.path = path
     this.#engine = engine
-    this.#lock = lock
+    this.#life = new StoreLife(path, engine, lock, events)
     this.#durability = durability
     this.#events = events
     this.#writer = new Writer(engine)
@@ -209,8 +208,7 @@ export class Store {
     for (const [name, text] of Object.entries({ table, prefix })) {
       if (text !== undefined && typeof text !== "string") throw new TypeError(`${name} must be a string`)
     }
-    const { state } = this.#engine.status
-    if (state === "closed" || state === "closing") throw this.#engine.closedError()
+    this.#life.requireOpen()
     return this.#engine.feed.subscribe({
       ...(after === undefined ? {} : { after: lsnOf(after) }),
       ...(table === undefined ? {} : { table }),
@@ -223,7 +221,7 @@ export class Store {
   async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     record("options", options, ["signal"])
     options.signal?.throwIfAborted()
-    await abortable(this.#flush(), options.signal)
+    await abortable(this.#life.flush(), options.signal)
   }
 
   /** Resolves when every actor is up again. Fails with: StoreClosed, the signal's reason. */
@@ -244,7 +242,7 @@ export class Store {
     record("options", options, ["onProgress", "signal"])
     const { onProgress, signal } = options
     signal?.throwIfAborted()
-    await abortable(this.#flush(), signal)
+    await abortable(this.#life.flush(), signal)
     const { promise: refused, reject } = Promise.withResolvers<never>()
     const tell = (doneBytes: number, totalBytes: number): void => {
       try {
@@ -265,7 +263,7 @@ export class Store {
   async planCheckpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointPlan | undefined> {
     record("options", options, ["signal"])
     options.signal?.throwIfAborted()
-    await abortable(this.#flush(), options.signal)
+    await abortable(this.#life.flush(), options.signal)
     return abortable(this.#engine.checkpointer.plan(), options.signal)
   }
 
@@ -307,8 +305,7 @@ export class Store {
 
   /** Looks at everything now, the disk too, and resolves to the alerts that stand then. Fails with: StoreClosed. */
   async checkAlerts(): Promise<readonly Alert[]> {
-    const { state } = this.#engine.status
-    if (state === "closed" || state === "closing") throw this.#engine.closedError()
+    this.#life.requireOpen()
     return this.#engine.monitor.look()
   }
 
@@ -321,8 +318,7 @@ export class Store {
    * waits for the same end.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return this.#life.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -340,50 +336,6 @@ export class Store {
    */
   killActor(path: string, reason: unknown): Promise<boolean> {
     return this.#engine.kill(path, reason)
-  }
-
-  async #flush(): Promise<void> {
-    const { state } = this.#engine.status
-    if (state === "closed" || state === "closing") throw this.#engine.closedError()
-    while (this.#engine.admission.count > 0 || this.#engine.commit === undefined) {
-      await this.#engine.ready()
-      if (this.#engine.commit === undefined) throw this.#engine.refusal() ?? this.#engine.unavailable("the log")
-      await this.#engine.commit.flush()
-    }
-    await this.#engine.commit.flush()
-  }
-
-  async #close(): Promise<void> {
-    try {
-      const { state } = this.#engine.status
-      // Writes that wait in line were accepted: they go first.
-      if (state === "open" || state === "recovering") await this.#drain()
-      // The log holds all of it: a checkpoint that fails now costs the next open some time, nothing else.
-      if (state === "open") await this.#engine.checkpointer.checkpointOnClose().catch(ignore)
-      await this.#engine.stop()
-      await this.#lock.release()
-    } catch (error) {
-      await this.#lock.release().catch(() => undefined)
-      throw typedError("close", this.path, error)
-    } finally {
-      this.#events.emit({ kind: "closed", reason: this.#engine.status.reason })
-      this.#events.end()
-    }
-  }
-
-  async #drain(): Promise<void> {
-    this.#engine.refuseWrites()
-    // Not within the call: it may come from a value's getter, while a record is half written.
-    await Promise.resolve()
-    while (this.#engine.admission.count > 0) {
-      try {
-        await this.#engine.ready()
-        await this.#engine.commit?.flush()
-      } catch {
-        // The writers were told; what is left is closed without them.
-        return
-      }
-    }
   }
 }
 
