@@ -11,6 +11,7 @@ import { CursorExpired, OrreryError, Restarting, StoreClosed } from "../model/er
 import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
+import { checkTableName } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
 import { LogCursor } from "../recovery/log-cursor.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
@@ -102,16 +103,14 @@ export class FollowingStore {
 
   /** Names of the tables that hold, or held, records. */
   tables(): string[] {
-    return this.#catalogue.names()
+    return this.#catalogue.userNames()
   }
 
   /** The table, as new as what has been read of the log. Fails with: StoreClosed. */
   table<Value = unknown>(name: string): TableView<Value> {
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal
-    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
-      throw new TypeError("the table's name must be a well-formed string that is not empty")
-    }
+    checkTableName(name)
     return new TableView<Value>(this.#reader, this.#catalogue.entry(name))
   }
 

@@ -5,6 +5,7 @@ import type { Manifest } from "../format/manifest.ts"
 import { StoreClosed } from "../model/errors.ts"
 import type { OrreryError } from "../model/errors.ts"
 import { InvariantViolation } from "../model/invariant.ts"
+import { checkTableName } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
 import { readPast } from "../recovery/read-past.ts"
 import type { Moment } from "../recovery/find-past.ts"
@@ -42,15 +43,13 @@ export class PastStore {
 
   /** Names of the tables that hold, or held, records. */
   tables(): string[] {
-    return this.#catalogue.names()
+    return this.#catalogue.userNames()
   }
 
   /** The table as it was; empty if there was none of that name. Fails with: StoreClosed. */
   table<Value = unknown>(name: string): TableView<Value> {
     if (this.#reader === undefined) throw closed()
-    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
-      throw new TypeError("the table's name must be a well-formed string that is not empty")
-    }
+    checkTableName(name)
     return new TableView<Value>(this.#reader, this.#catalogue.entry(name))
   }
 

@@ -4,6 +4,7 @@ import type { Engine } from "../actors/engine.ts"
 import { LimitExceeded, StoreClosed } from "../model/errors.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
+import { checkTableName } from "../model/system-tables.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
@@ -66,7 +67,7 @@ export class Snapshot {
     this.#engine = engine
     this.#reads = reads
     this.#close = close
-    this.#names = engine.catalogue.names()
+    this.#names = engine.catalogue.userNames()
   }
 
   /** Names of the tables that hold, or held, records. */
@@ -79,9 +80,7 @@ export class Snapshot {
    * Its reads fail with: SnapshotExpired, StoreClosed.
    */
   table<Value = unknown>(name: string): TableView<Value> {
-    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
-      throw new TypeError("the table's name must be a well-formed string that is not empty")
-    }
+    checkTableName(name)
     return new TableView<Value>(this.#reads, this.#engine.catalogue.entry(name))
   }
 

@@ -10,6 +10,7 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { Durability } from "../model/durability.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
+import { checkTableName } from "../model/system-tables.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
@@ -109,7 +110,7 @@ export class Store {
 
   /** Names of the tables that hold, or held, records. */
   tables(): string[] {
-    return this.#engine.catalogue.names()
+    return this.#engine.catalogue.userNames()
   }
 
   /**
@@ -119,9 +120,7 @@ export class Store {
    * Fails with: LimitExceeded for a name longer than 255 bytes.
    */
   table<Value = unknown>(name: string, options: TableOptions<Value> = {}): TableHandle<Value> {
-    if (typeof name !== "string" || name === "" || !name.isWellFormed()) {
-      throw new TypeError("the table's name must be a well-formed string that is not empty")
-    }
+    checkTableName(name)
     record("options", options, ["schema", "durability"])
     if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
       throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
@@ -208,6 +207,7 @@ export class Store {
     for (const [name, text] of Object.entries({ table, prefix })) {
       if (text !== undefined && typeof text !== "string") throw new TypeError(`${name} must be a string`)
     }
+    if (table !== undefined) checkTableName(table)
     this.#life.requireOpen()
     return this.#engine.feed.subscribe({
       ...(after === undefined ? {} : { after: lsnOf(after) }),

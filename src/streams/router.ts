@@ -25,7 +25,7 @@ import { PrefixRoutes } from "./prefix-routes.ts"
 
 /** What a subscription wants to see. */
 export interface Filter {
-  /** Undefined: every table. The table may be defined later. */
+  /** Undefined: every table of users. The table may be defined later. */
   readonly table: TableEntry | undefined
   /** Bytes that the key begins with, in UTF-8; empty: every key. */
   readonly prefix: Uint8Array
@@ -83,6 +83,8 @@ class TableRoutes {
   whole: Topic | undefined = undefined
   readonly prefixes: PrefixRoutes<Topic> = new PrefixRoutes()
 }
+
+const NOWHERE = new TableRoutes()
 
 export class Router {
   readonly #catalogue: Catalogue
@@ -173,7 +175,9 @@ export class Router {
 
   /** Leaves the topics of a record in `#found`, and returns how many there are. */
   #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number): number {
-    const count = matchIn(this.#everywhere, words, keyWord, keySize, this.#found, 0)
+    // Who wants every table wants those of users.
+    const everywhere = this.#catalogue.byId(tableId)?.isSystem === true ? NOWHERE : this.#everywhere
+    const count = matchIn(everywhere, words, keyWord, keySize, this.#found, 0)
     const routes = this.#byId[tableId]
     return routes === undefined ? count : matchIn(routes, words, keyWord, keySize, this.#found, count)
   }

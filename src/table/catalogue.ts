@@ -8,9 +8,12 @@ import { ShapeRegistry } from "../format/shape-registry.ts"
 import { LimitExceeded } from "../model/errors.ts"
 import { invariant } from "../model/invariant.ts"
 import { TABLE_COUNT_MAX, TABLE_NAME_SIZE_MAX } from "../model/limits.ts"
+import { isSystemTable } from "../model/system-tables.ts"
 
 export interface TableEntry {
   readonly name: string
+  /** Whether the table is one of the engine's own: see model/system-tables.ts. */
+  readonly isSystem: boolean
   /** From 1 on; 0 while the table has not been defined in the log. Changed only by the catalogue. */
   id: number
 }
@@ -28,7 +31,7 @@ export class Catalogue {
     if (size > TABLE_NAME_SIZE_MAX) {
       throw new LimitExceeded("the table name's size in bytes", TABLE_NAME_SIZE_MAX, size, "Use a shorter name")
     }
-    const entry: TableEntry = { name, id: 0 }
+    const entry: TableEntry = { name, isSystem: isSystemTable(name), id: 0 }
     this.#byName.set(name, entry)
     return entry
   }
@@ -72,6 +75,11 @@ export class Catalogue {
   /** Names of the defined tables, in the order of their definition. */
   names(): string[] {
     return this.#byId.flatMap((entry) => (entry === undefined ? [] : [entry.name]))
+  }
+
+  /** The same without the engine's own. */
+  userNames(): string[] {
+    return this.#byId.flatMap((entry) => (entry === undefined || entry.isSystem ? [] : [entry.name]))
   }
 
   /** Forgets every definition, before the log is folded anew. Entries stay, undefined. */

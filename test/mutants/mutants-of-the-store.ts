@@ -44,7 +44,7 @@ export const storeMutants: readonly Mutant[] = [
   },
   {
     name: "lock-released-before-the-seal",
-    file: "src/store/store.ts",
+    file: "src/store/store-life.ts",
     find: "await this.#engine.stop()\n      await this.#lock.release()",
     replace: "await this.#lock.release()\n      await this.#engine.stop()",
     story: "The next owner opens while this one is still writing its last frames.",

@@ -104,3 +104,12 @@ test("a topic that was taken out gets nothing, and leaves the others alone", asy
   expect(await touched()).toBe(0)
   expect(router.isIdle).toBe(true)
 })
+
+test("who wants every table gets none of the engine's own, who names one does", async () => {
+  const commits = [[put("a", "orrery:x")], [put("a"), put("b", "orrery:x")]]
+  const { shares } = await route(commits, [{}, { prefix: "a" }, { table: "orrery:x" }])
+  const seen = shares.map(({ batch }) =>
+    batch.commits.flatMap(({ changes }) => changes.map(({ table, key }) => table + key)),
+  )
+  expect(seen.sort()).toEqual([["orrery:xa", "orrery:xb"], ["ta"], ["ta"]])
+})
