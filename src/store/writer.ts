@@ -15,6 +15,7 @@ import type { GroupCommit } from "../wal/group-commit.ts"
 import { ValueCopier } from "./value-copier.ts"
 import { CommitSession } from "./commit-session.ts"
 import type { Operation } from "./commit-session.ts"
+import { WriteRules } from "./write-rule.ts"
 
 export interface WriteCounters {
   puts: number
@@ -25,6 +26,7 @@ export interface WriteCounters {
 
 export class Writer {
   readonly counters: WriteCounters = { puts: 0, deletes: 0, batches: 0, rejected: 0 }
+  readonly rules: WriteRules = new WriteRules()
   readonly #engine: Engine
   readonly #records: RecordWriter
   readonly #session: CommitSession
@@ -54,7 +56,8 @@ export class Writer {
       !commit.hasRoom ||
       admission.count > 0 ||
       this.#isWriting ||
-      entry.id === 0
+      entry.id === 0 ||
+      entry.ruleCount > 0
     ) {
       return this.write([{ kind: KIND_PUT, entry, key, value }], durability, signal)
     }
@@ -89,6 +92,7 @@ export class Writer {
       isUsual &&
       !this.#isWriting &&
       entry.id !== 0 &&
+      entry.ruleCount === 0 &&
       entries.length > 0 &&
       entries.length <= BATCH_OPERATION_COUNT_MAX
     ) {
@@ -230,6 +234,7 @@ export class Writer {
     this.#isWriting = true
     try {
       condition?.()
+      if (this.rules.concern(operations)) return this.#commitRuled(commit, operations, durability)
       const receipt = this.#session.run(commit, operations, durability)
       this.#count(operations)
       return receipt
@@ -238,6 +243,15 @@ export class Writer {
     } finally {
       this.#isWriting = false
     }
+  }
+
+  #commitRuled(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+    const checked = this.rules.check(operations)
+    const lsn = commit.nextLsn
+    const receipt = this.#session.run(commit, checked, durability)
+    this.#count(operations)
+    this.rules.committed(checked, lsn)
+    return receipt
   }
 
   /** A write that waits keeps the value as it is now, whatever its owner does to it meanwhile. */

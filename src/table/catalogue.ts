@@ -16,6 +16,8 @@ export interface TableEntry {
   readonly isSystem: boolean
   /** From 1 on; 0 while the table has not been defined in the log. Changed only by the catalogue. */
   id: number
+  /** How many write rules look at commits to the table (store/write-rule.ts). Changed only by their owners. */
+  ruleCount: number
 }
 
 export class Catalogue {
@@ -31,7 +33,7 @@ export class Catalogue {
     if (size > TABLE_NAME_SIZE_MAX) {
       throw new LimitExceeded("the table name's size in bytes", TABLE_NAME_SIZE_MAX, size, "Use a shorter name")
     }
-    const entry: TableEntry = { name, isSystem: isSystemTable(name), id: 0 }
+    const entry: TableEntry = { name, isSystem: isSystemTable(name), id: 0, ruleCount: 0 }
     this.#byName.set(name, entry)
     return entry
   }
