@@ -13,6 +13,7 @@ run("tsc", ["-p", "tsconfig.build.json"])
 await build({
   input: {
     index: join(root, "src/index.ts"),
+    effect: join(root, "src/effect.ts"),
     observability: join(root, "src/observability.ts"),
     testing: join(root, "src/testing.ts"),
     bin: join(root, "src/bin.ts"),

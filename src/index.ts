@@ -14,15 +14,8 @@ export type {
   PastOptions,
   SnapshotOptions,
 } from "./store/options.ts"
-export type { ChangesOptions, CheckpointRunOptions, Store } from "./store/store.ts"
-export type {
-  DeleteOptions,
-  PutOptions,
-  TableChangesOptions,
-  TableHandle,
-  TableOptions,
-  WriteOptions,
-} from "./store/table-handle.ts"
+export type { CheckpointRunOptions, Store } from "./store/store.ts"
+export type { DeleteOptions, PutOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { Snapshot } from "./store/snapshot.ts"
 export type { TransactionResult, TransactOptions } from "./store/transact.ts"
 export type { Isolation, Transaction } from "./store/transaction.ts"
@@ -41,9 +34,14 @@ export type { TableView } from "./store/table-view.ts"
 export type { StoreEvent } from "./store/store-event.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
 export { prometheusText } from "./store/prometheus.ts"
+export { lastEventId, serverSentEvents } from "./store/server-sent-events.ts"
+export type { ServerSentEventsOptions } from "./store/server-sent-events.ts"
 export type { StandardSchema } from "./store/standard-schema.ts"
 export type { StoreState, StoreStatus } from "./actors/store-status.ts"
 export type { ChangeStream } from "./streams/change-stream.ts"
+export type { ChangesOptions, Overflow, TableChangesOptions } from "./streams/changes-options.ts"
+export { eachChange, toTable } from "./streams/operators.ts"
+export type { SubscriptionInfo } from "./streams/subscription-info.ts"
 export type { Receipt } from "./wal/commit-batch.ts"
 export type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./recovery/report.ts"
 export type { Change, Commit } from "./model/change.ts"
@@ -72,6 +70,7 @@ export {
   ValueRefused,
   WriteRejected,
 } from "./model/errors.ts"
+export { AppliedCommitsLost, CursorRefused, SubscriberOverflowed } from "./model/feed-errors.ts"
 export {
   ConditionFailed,
   NotACounter,

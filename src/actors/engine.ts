@@ -29,6 +29,7 @@ import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
+import { AppliedFeed } from "../streams/applied-feed.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
@@ -58,6 +59,8 @@ export class Engine implements EngineContext {
   readonly clock: Clock
   readonly catalogue: Catalogue = new Catalogue()
   readonly feed: ChangeFeed
+  /** Commits before they are durable. Costs nothing until somebody subscribes. */
+  readonly applied: AppliedFeed
   readonly admission: Admission
   /** Hot. */
   readonly shards: readonly ShardActor[]
@@ -98,7 +101,9 @@ export class Engine implements EngineContext {
     this.settings = settings
     this.clock = settings.clock
     this.manifest = settings.manifest
-    this.feed = new ChangeFeed({ catalogue: this.catalogue, subscriptionCountMax })
+    const { storeId } = settings.manifest
+    this.feed = new ChangeFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
+    this.applied = new AppliedFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
     this.admission = new Admission(settings.waiterCountMax)
     this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))
     this.#recoverer = new RecovererActor(this)
@@ -224,6 +229,7 @@ export class Engine implements EngineContext {
   connectLog(log: FileLog, commit: GroupCommit): void {
     this.log = log
     this.commit = commit
+    this.applied.connect(log, commit, this.recovered?.report.lastLsn ?? 0)
     if (this.#publisher.isUp) this.connectFeed()
     this.noteActorChange()
   }
@@ -231,6 +237,7 @@ export class Engine implements EngineContext {
   /** The writer lets go of the log, in order or killed. */
   disconnectLog(cause: unknown): void {
     this.drainShards()
+    this.applied.disconnect()
     if (this.commit !== undefined) this.lsnMin = this.commit.lastLsn + 1
     this.commit = undefined
     this.intake = undefined
@@ -342,6 +349,7 @@ export class Engine implements EngineContext {
     this.admission.rejectAll(error)
     for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error)
     this.feed.end(reason === undefined ? undefined : error)
+    this.applied.end(reason === undefined ? undefined : error)
     this.#ended.resolve()
   }
 

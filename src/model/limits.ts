@@ -42,6 +42,8 @@ export const RESTART_WINDOW_MS = 60_000
 
 /** Change subscriptions of a store. */
 export const SUBSCRIPTION_COUNT_MAX = 10_000
+/** Keys that one change subscription names. */
+export const SUBSCRIBED_KEY_COUNT_MAX = 100_000
 
 /** LSNs are kept in 48 bits. Format. */
 export const LSN_MAX: number = 2 ** 48 - 1

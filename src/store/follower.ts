@@ -16,6 +16,8 @@ import type { Platform } from "../platform/platform.ts"
 import { LogCursor } from "../recovery/log-cursor.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
+import { CHANGES_OPTIONS } from "../streams/changes-options.ts"
+import type { ChangesOptions } from "../streams/changes-options.ts"
 import type { FeedSource } from "../streams/feed-source.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
@@ -25,8 +27,8 @@ import { readLog } from "../wal/log-reader.ts"
 import type { SegmentFrame } from "../wal/segment-reader.ts"
 import { readDirectory } from "./past.ts"
 import type { PastReading } from "./past.ts"
+import { record } from "./option-checks.ts"
 import { Reader } from "./reader.ts"
-import type { ChangesOptions } from "./store.ts"
 import { TableView } from "./table-view.ts"
 
 export interface FollowSettings {
@@ -82,7 +84,8 @@ export class FollowingStore {
     this.#source = new FollowedLog(reading)
     this.#lsn = state.lsn
     this.#caughtUpMs = platform.clock.monotonicMs()
-    this.#feed = new ChangeFeed({ catalogue, subscriptionCountMax: SUBSCRIPTION_COUNT_MAX })
+    const { storeId } = manifest
+    this.#feed = new ChangeFeed({ catalogue, storeId, subscriptionCountMax: SUBSCRIPTION_COUNT_MAX })
     this.#feed.connect(this.#source)
     this.#reader = new Reader({
       catalogue,
@@ -118,13 +121,9 @@ export class FollowingStore {
   changes(options: ChangesOptions = {}): ChangeStream {
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal
-    const { after, table, prefix, signal } = options
-    return this.#feed.subscribe({
-      ...(after === undefined ? {} : { after: lsnOf(after) }),
-      ...(table === undefined ? {} : { table }),
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(signal === undefined ? {} : { signal }),
-    })
+    record("options", options, CHANGES_OPTIONS)
+    if (options.table !== undefined) checkTableName(options.table)
+    return this.#feed.subscribe(options)
   }
 
   /** Resolves when the commit is applied. Fails with: StoreClosed, what ended the follower, the signal's reason. */

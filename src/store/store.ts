@@ -14,6 +14,9 @@ import { checkTableName } from "../model/system-tables.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
+import { CHANGES_OPTIONS } from "../streams/changes-options.ts"
+import type { ChangesOptions } from "../streams/changes-options.ts"
+import type { SubscriptionInfo } from "../streams/subscription-info.ts"
 import { observeEvents } from "../streams/event-observable.ts"
 import type { EventStream } from "../streams/event-observable.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
@@ -22,6 +25,7 @@ import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
+import { EngineStates } from "./engine-states.ts"
 import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
@@ -34,17 +38,12 @@ import type { Snapshot } from "./snapshot.ts"
 import type { EventHub, StoreEvent } from "./store-event.ts"
 import { StoreLife } from "./store-life.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext, TableChangesOptions, TableOptions, WriteOptions } from "./table-handle.ts"
+import type { TableContext, TableOptions, WriteOptions } from "./table-handle.ts"
 import { TransactionRunner } from "./transact.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
 import { VersionReader } from "./version-reader.ts"
 import { Writer } from "./writer.ts"
-
-export interface ChangesOptions extends TableChangesOptions {
-  /** Only this table's changes. Default: all. */
-  readonly table?: string
-}
 
 export interface CheckpointRunOptions {
   /** Told how many bytes of the checkpoint are written, and about how many there will be. */
@@ -66,6 +65,7 @@ export class Store {
   readonly #registry: SnapshotRegistry
   readonly #snapshots: Snapshots
   readonly #transactions: TransactionRunner
+  readonly #states: EngineStates
 
   /** Made by `open`. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
@@ -89,6 +89,7 @@ export class Store {
     this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
+    this.#states = new EngineStates(engine, this.#life, this.#registry, versions)
     this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, durability)
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
@@ -199,22 +200,19 @@ export class Store {
    * Fails with: CursorExpired when the log does not reach back so far, StoreClosed, the signal's reason.
    */
   changes(options: ChangesOptions = {}): ChangeStream {
-    record("options", options, ["after", "table", "prefix", "signal"])
-    const { after, table, prefix, signal } = options
-    if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
-      throw new TypeError("after must be an LSN: a whole number from 0")
-    }
-    for (const [name, text] of Object.entries({ table, prefix })) {
-      if (text !== undefined && typeof text !== "string") throw new TypeError(`${name} must be a string`)
-    }
-    if (table !== undefined) checkTableName(table)
+    record("options", options, CHANGES_OPTIONS)
+    if (options.table !== undefined) checkTableName(options.table)
     this.#life.requireOpen()
-    return this.#engine.feed.subscribe({
-      ...(after === undefined ? {} : { after: lsnOf(after) }),
-      ...(table === undefined ? {} : { table }),
-      ...(prefix === undefined ? {} : { prefix }),
-      ...(signal === undefined ? {} : { signal }),
-    })
+    const { applied, feed } = this.#engine
+    return options.visibility === "applied"
+      ? applied.subscribe(options, this.#states)
+      : feed.subscribe(options, this.#states)
+  }
+
+  /** Iterations and observers of changes, and how far behind each is. */
+  subscriptions(): SubscriptionInfo[] {
+    const { applied, clock, feed } = this.#engine
+    return [...feed.subscriptions(clock.wallMs()), ...applied.subscriptions(clock.wallMs())]
   }
 
   /** Resolves when every write up to now is on stable storage, whatever its durability. */

@@ -5,6 +5,7 @@ import type { Durability } from "../model/durability.ts"
 import { SchemaMismatch } from "../model/errors.ts"
 import { ConditionFailed, NotACounter } from "../model/transaction-errors.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
+import type { ChangesOptions, TableChangesOptions } from "../streams/changes-options.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
@@ -42,20 +43,12 @@ export interface PutOptions extends DeleteOptions {
   readonly ifAbsent?: boolean
 }
 
-export interface TableChangesOptions {
-  /** The position to continue from. Default: now. */
-  readonly after?: number
-  /** Only keys that start with it. */
-  readonly prefix?: string
-  readonly signal?: AbortSignal
-}
-
 /** What a handle needs of its store. */
 export interface TableContext {
   readonly writer: Writer
   readonly reader: Reader
   readonly versions: VersionReader
-  readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
+  readonly changes: (options: ChangesOptions) => ChangeStream
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
@@ -169,8 +162,8 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
   }
 
   /** Durable changes of this table from a position on; see `Store.changes`. */
-  changes(options: TableChangesOptions = {}): ChangeStream {
-    return this.#context.changes({ ...options, table: this.name })
+  changes(options: TableChangesOptions = {}): ChangeStream<Value> {
+    return this.#context.changes({ ...options, table: this.name }) as ChangeStream<Value>
   }
 
   /**

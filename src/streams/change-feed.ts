@@ -5,39 +5,39 @@
 // knows where one subscriber stands and reads the log for it, `iteration` and `observation` are its two faces.
 
 import { LimitExceeded, Restarting, StoreClosed } from "../model/errors.ts"
-import { KEY_SIZE_MAX, LSN_MAX, SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
+import { CursorRefused } from "../model/feed-errors.ts"
+import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import type { LogFrame } from "../format/log-frame.ts"
+import { LSN_NONE, lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import { CommitStream } from "./change-stream.ts"
 import type { ChangeStream } from "./change-stream.ts"
+import { bufferBoundsOf, checkChangesOptions, filterOf } from "./changes-options.ts"
+import type { ChangesOptions } from "./changes-options.ts"
+import { Cursors } from "./cursor.ts"
+import { DurableTimes } from "./durable-times.ts"
 import { FeedValues } from "./feed-change.ts"
 import type { FeedSource } from "./feed-source.ts"
+import type { FeedStates } from "./feed-state.ts"
+import type { Filter } from "./filter.ts"
 import { LiveEdge } from "./live-edge.ts"
 import { ReadSlots } from "./read-slots.ts"
+import { readersOf } from "./readers.ts"
 import { Router } from "./router.ts"
-import type { Filter, Topic } from "./router.ts"
-import type { FeedCounters, Subscription, SubscriptionHost } from "./subscription.ts"
+import type { Topic } from "./router.ts"
+import type { FeedCounters, Subscription, SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+import type { SubscriptionInfo } from "./subscription-info.ts"
 
 export type { ChangeStream } from "./change-stream.ts"
+export type { ChangesOptions } from "./changes-options.ts"
 export type { FeedSource } from "./feed-source.ts"
-
-export interface ChangesOptions {
-  /** Delivers what follows this position. Default: what becomes durable after the call. */
-  readonly after?: Lsn | undefined
-  /** Only changes of this table, which may be defined later. Default: of all tables. */
-  readonly table?: string | undefined
-  /** Only changes of keys that begin with this. Default: all keys. */
-  readonly prefix?: string | undefined
-  /** Ends the iteration, and observers, with its reason. */
-  readonly signal?: AbortSignal | undefined
-  /** Commits that are kept in memory for an iteration that is slow; beyond, it goes back to the log. Default: 1,024. */
-  readonly bufferCommits?: number | undefined
-}
 
 export interface ChangeFeedOptions {
   /** The one that the log is folded into: it knows every table and shape that durable frames name. */
   readonly catalogue: Catalogue
+  /** The store's, 16 bytes: cursors carry it. */
+  readonly storeId?: Uint8Array
   readonly subscriptionCountMax?: number | undefined
 }
 
@@ -53,7 +53,6 @@ export interface ChangeFeedMetrics extends Readonly<FeedCounters> {
   readonly maxLagLsn: number
 }
 
-const BUFFER_COMMIT_COUNT_DEFAULT = 1_024
 /** Subscriptions that read the log at the same time. */
 const READER_COUNT_MAX = 8
 
@@ -62,6 +61,8 @@ export class ChangeFeed {
   readonly #catalogue: Catalogue
   readonly #subscriptionCountMax: number
   readonly #values: FeedValues
+  readonly #cursors: Cursors
+  readonly #times: DurableTimes = new DurableTimes()
   readonly #router: Router
   readonly #edge: LiveEdge
   readonly #host: SubscriptionHost
@@ -88,7 +89,8 @@ export class ChangeFeed {
     this.#catalogue = options.catalogue
     this.#subscriptionCountMax = options.subscriptionCountMax ?? SUBSCRIPTION_COUNT_MAX
     this.#values = new FeedValues(options.catalogue.shapes)
-    this.#router = new Router(options.catalogue, this.#values)
+    this.#cursors = new Cursors(options.storeId ?? new Uint8Array(16))
+    this.#router = new Router(options.catalogue, this.#values, this.#cursors)
     this.#edge = new LiveEdge(this.#router, { moved: () => this.#moved(), lost: () => this.#lost() })
     this.#host = this.#makeHost()
   }
@@ -116,6 +118,7 @@ export class ChangeFeed {
 
   /** A frame that became durable. Its bytes are looked at during the call only. Frames that are known are ignored. */
   publish(frame: LogFrame): void {
+    if (frame.lastLsn > this.#edge.durableLsn) this.#times.note(frame.lastLsn, frame.timeMs)
     this.#edge.publish(frame)
   }
 
@@ -126,21 +129,32 @@ export class ChangeFeed {
 
   /**
    * Commits from a position on. The type parameter is not checked: it is the caller's word for what the table holds.
-   * Fails with: TypeError, LimitExceeded, Restarting, StoreClosed; the stream itself: see `ChangeStream`.
+   * `states` is needed for `snapshot` and `before`.
+   * Fails with: TypeError, CursorRefused, LimitExceeded, Restarting, StoreClosed; the stream itself: see `ChangeStream`.
    */
-  subscribe<Value = unknown>(options: ChangesOptions = {}): ChangeStream<Value> {
+  subscribe<Value = unknown>(options: ChangesOptions = {}, states?: FeedStates): ChangeStream<Value> {
     if (this.#ending !== undefined) throw this.#closed()
-    const bufferCommits = options.bufferCommits ?? BUFFER_COMMIT_COUNT_DEFAULT
-    if (!Number.isSafeInteger(bufferCommits) || bufferCommits < 1) {
-      throw new TypeError(`bufferCommits must be a whole number from 1 on, not ${String(bufferCommits)}`)
-    }
-    const stream = new CommitStream(this.#host, {
-      after: this.#startOf(options.after),
-      filter: this.#filterOf(options),
-      bufferCommits,
+    checkChangesOptions(options)
+    const subscription: SubscriptionOptions = {
+      after: this.#startOf(options, states),
+      filter: filterOf(options, this.#catalogue),
+      bounds: bufferBoundsOf(options),
+      name: options.name ?? "changes",
       signal: options.signal,
-    })
-    return stream as ChangeStream as ChangeStream<Value>
+    }
+    const readers = readersOf(this.#host, options, subscription, states)
+    return new CommitStream(readers) as ChangeStream as ChangeStream<Value>
+  }
+
+  /** What came behind this position is not in the log: whoever got any of it fails, the others go on. While disconnected. */
+  takeBack(keptLsn: Lsn): void {
+    for (const subscription of this.#subscriptions) subscription.takeBack(keptLsn)
+  }
+
+  /** Where everybody stands who is subscribed, at this time of the wall clock. */
+  subscriptions(nowMs: number): SubscriptionInfo[] {
+    const { durableLsn } = this.#edge
+    return Array.from(this.#subscriptions, (one) => one.info(durableLsn, nowMs, (lsn) => this.#times.behind(lsn)))
   }
 
   /**
@@ -215,27 +229,20 @@ export class ChangeFeed {
     return new StoreClosed("its change feed has ended", "Open the store again", this.#ending?.failure?.reason)
   }
 
-  #startOf(after: Lsn | undefined): Lsn {
-    if (after === undefined) {
-      const { source, durableLsn } = this.#edge
-      if (!this.#isConnected) throw new Restarting("the change feed")
-      // The log may know of more than was published yet. That is not 'after the call'.
-      return source === undefined || source.durableLsn < durableLsn ? durableLsn : source.durableLsn
+  #startOf({ after, before, snapshot }: ChangesOptions, states: FeedStates | undefined): Lsn {
+    if (typeof after === "number") return lsnOf(after)
+    if (after !== undefined && after !== "now" && after !== "beginning") {
+      return this.#cursors.positionOf(after) ?? unfinished(after, snapshot)
     }
-    if (!Number.isSafeInteger(after) || after < 0 || after > LSN_MAX) {
-      throw new TypeError(`after must be a position in the log, not ${String(after)}`)
+    const { source, durableLsn } = this.#edge
+    if (!this.#isConnected) throw new Restarting("the change feed")
+    if (after === "beginning") {
+      if (source === undefined) throw new Restarting("the change feed")
+      return lsnOf(source.oldestLsn - 1)
     }
-    return after
-  }
-
-  #filterOf({ table, prefix = "" }: ChangesOptions): Filter {
-    if (table !== undefined && typeof table !== "string") throw new TypeError("table must be a string")
-    if (typeof prefix !== "string" || !prefix.isWellFormed()) throw new TypeError("prefix must be a well-formed string")
-    const bytes = Buffer.from(prefix)
-    if (bytes.length > KEY_SIZE_MAX) {
-      throw new LimitExceeded("the prefix's size in bytes", KEY_SIZE_MAX, bytes.length, "No key is that long")
-    }
-    return { table: table === undefined ? undefined : this.#catalogue.entry(table), prefix: bytes }
+    if (before === true && states !== undefined) return states.lastLsn
+    // The log may know of more than was published yet. That is not 'after the call'.
+    return source === undefined || source.durableLsn < durableLsn ? durableLsn : source.durableLsn
   }
 
   #register(subscription: Subscription): void {
@@ -264,6 +271,7 @@ export class ChangeFeed {
   #makeHost(): SubscriptionHost {
     return {
       counters: this.#counters,
+      cursors: this.#cursors,
       slots: new ReadSlots(READER_COUNT_MAX),
       source: () => this.#edge.source,
       liveLsn: () => this.#edge.liveLsn,
@@ -275,7 +283,7 @@ export class ChangeFeed {
       join: (subscription, filter) => this.#join(subscription, filter),
       leave: (subscription, topic) => this.#leave(subscription, topic),
       await: (subscription) => this.#awaiting.add(subscription),
-      ownRouter: () => new Router(this.#catalogue, this.#values),
+      ownRouter: () => new Router(this.#catalogue, this.#values, this.#cursors),
       readBegan: () => {
         this.#readCount++
       },
@@ -285,4 +293,11 @@ export class ChangeFeed {
       },
     }
   }
+}
+
+/** A cursor from the middle of a state leads to the state anew. */
+function unfinished(cursor: string, snapshot: boolean | undefined): Lsn {
+  if (snapshot === true) return LSN_NONE
+  const reason = "is from the middle of a state that was being delivered"
+  throw new CursorRefused(cursor, reason, "Give it together with snapshot: true, which begins with the state anew")
 }

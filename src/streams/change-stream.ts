@@ -4,18 +4,22 @@
 // also where limits, a cursor that is too old, and an aborted signal show: as a failed `next`, or an observer's error.
 
 import type { Observable } from "rxjs"
-import type { Commit } from "../model/change.ts"
+import type { Subscriber } from "rxjs/internal/Subscriber"
+import type { Change, Commit } from "../model/change.ts"
 import type { Lsn } from "../model/lsn.ts"
-import { Iteration } from "./iteration.ts"
+import type { CommitSource } from "./commit-source.ts"
 import { CommitObservable, INTEROP_KEYS } from "./observation.ts"
-import type { SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+import { eachChange } from "./operators.ts"
+import { readableOf } from "./readable.ts"
+import type { FeedCounters } from "./subscription.ts"
 
 /**
  * Durable commits after a position, each whole, once, in the order of the log.
  *
  * Requires: values are not modified; subscribers share them.
  * Guarantees: the iteration waits for the application; what it does not take stays in the log.
- * Fails with: CursorExpired, LimitExceeded, Corruption, StorageFailed, the signal's reason.
+ * Fails with: CursorExpired, LimitExceeded, Corruption, StorageFailed, the signal's reason; with the options that say so
+ * also SubscriberOverflowed, AppliedCommitsLost, SnapshotExpired, HistoryExpired.
  *
  * @example
  * for await (const commit of stream) {
@@ -25,32 +29,47 @@ import type { SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
 export interface ChangeStream<Value = unknown> extends AsyncIterable<Commit<Value>> {
   /** How far the iteration has got: the last commit that was delivered. `after: position` goes on exactly behind it. */
   readonly position: Lsn
+  /** The same as a text that knows its store: for `after` in another process, another life, a follower, a backup. */
+  readonly cursor: string
   /**
    * The same commits for RxJS: pushed, without back pressure. Every subscriber gets a subscription of its own, which
    * begins where the stream does, and which closing the stream does not end.
    */
   observable(): Observable<Commit<Value>>
+  /** Like `observable()`, each change by itself. */
+  observableChanges(): Observable<Change<Value>>
+  /**
+   * The same commits as a Web stream, which asks for one when one is wanted: with back pressure. Each call gives another,
+   * with a subscription of its own, which begins where the stream does.
+   */
+  readable(): ReadableStream<Commit<Value>>
   /** The iterator of this stream; always the same one. After `return`, or an error, it is done. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Commit<Value>, undefined>
   /** Ends the iteration: one that waits is done. */
   close(): void
 }
 
-export class CommitStream implements ChangeStream {
-  readonly #host: SubscriptionHost
-  readonly #options: SubscriptionOptions
-  readonly #iteration: Iteration
-  readonly #iterator: AsyncIterableIterator<Commit, undefined>
-  #isStarted = false
+/** How a stream is read: each call begins at the stream's position, with a subscription of its own. */
+export interface StreamReaders {
+  readonly counters: FeedCounters
+  pull(): CommitSource
+  /** Pushes into the subscriber, and returns what ends that. Throws what keeps it from beginning. */
+  push(subscriber: Subscriber<Commit>): () => void
+}
 
-  constructor(host: SubscriptionHost, options: SubscriptionOptions) {
-    this.#host = host
-    this.#options = options
-    this.#iteration = new Iteration(host, options)
+export class CommitStream implements ChangeStream {
+  readonly #readers: StreamReaders
+  readonly #source: CommitSource
+  readonly #iterator: AsyncIterableIterator<Commit, undefined>
+
+  constructor(readers: StreamReaders) {
+    this.#readers = readers
+    const source = readers.pull()
+    this.#source = source
     this.#iterator = {
-      next: () => this.#next(),
+      next: () => source.next(),
       return: async () => {
-        this.close()
+        source.close()
         return { value: undefined, done: true }
       },
       [Symbol.asyncIterator]() {
@@ -60,11 +79,23 @@ export class CommitStream implements ChangeStream {
   }
 
   get position(): Lsn {
-    return this.#iteration.position
+    return this.#source.position
+  }
+
+  get cursor(): string {
+    return this.#source.cursor
   }
 
   observable(): Observable<Commit> {
-    return new CommitObservable(this.#host, this.#options)
+    return new CommitObservable(this.#readers.counters, (subscriber) => this.#readers.push(subscriber))
+  }
+
+  observableChanges(): Observable<Change> {
+    return this.observable().pipe(eachChange())
+  }
+
+  readable(): ReadableStream<Commit> {
+    return readableOf(() => this.#readers.pull())
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Commit, undefined> {
@@ -72,22 +103,7 @@ export class CommitStream implements ChangeStream {
   }
 
   close(): void {
-    this.#isStarted = true
-    this.#iteration.close()
-  }
-
-  /** Not async: that would cost every commit another turn. */
-  #next(): Promise<IteratorResult<Commit, undefined>> {
-    if (!this.#isStarted) {
-      this.#isStarted = true
-      try {
-        this.#iteration.start()
-      } catch (error) {
-        this.#iteration.close()
-        return Promise.reject(error)
-      }
-    }
-    return this.#iteration.next()
+    this.#source.close()
   }
 }
 

@@ -4,7 +4,14 @@
 // The decoder is reached through FeedValues, because the shapes that it needs are forgotten and learnt again while the
 // log recovers: meanwhile a copy of what was known stands in, so that a change can be read at any time.
 
-import { KIND_PUT, RECORD_HEADER_SIZE, RECORD_KEY_SIZE, RECORD_VALUE_SIZE } from "../format/record.ts"
+import {
+  KIND_DELETE,
+  KIND_PUT,
+  RECORD_HEADER_SIZE,
+  RECORD_KEY_SIZE,
+  RECORD_VALUE_SIZE,
+  recordSize,
+} from "../format/record.ts"
 import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import type { Change } from "../model/change.ts"
@@ -90,6 +97,19 @@ export class FeedChange implements Change {
   /** What JSON.stringify writes. */
   toJSON(): Change {
     return { kind: this.kind, table: this.table, key: this.key, value: this.value, lsn: this.lsn }
+  }
+
+  /** Bytes of the record. */
+  get recordSize(): number {
+    return recordSize(this.#keySize, this.#records.bytes.readUInt32LE(this.#offset + RECORD_VALUE_SIZE))
+  }
+
+  /** The same change over memory of its own, which keeps no other records from being freed. */
+  detached(): FeedChange {
+    const { bytes, values } = this.#records
+    const copy = new RecordCopy(values)
+    copy.bytes = Buffer.from(bytes.subarray(this.#offset, this.#offset + this.recordSize))
+    return new FeedChange(this.kind === "put" ? KIND_PUT : KIND_DELETE, this.table, this.lsn, copy, 0)
   }
 
   get #keySize(): number {

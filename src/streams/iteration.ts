@@ -4,9 +4,12 @@
 import type { Commit } from "../model/change.ts"
 import { LimitExceeded } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
+import type { CommitSource } from "./commit-source.ts"
+import { Conflation } from "./conflation.ts"
 import type { Batch } from "./router.ts"
-import { HELD_SIZE_MAX, Subscription } from "./subscription.ts"
+import { Subscription } from "./subscription.ts"
 import type { SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+import type { Buffered } from "./subscription-info.ts"
 
 /** Calls of `next` that may wait at the same time. */
 const WAITER_COUNT_MAX = 1_024
@@ -16,13 +19,16 @@ interface Waiter {
   readonly reject: (reason: unknown) => void
 }
 
-export class Iteration extends Subscription {
+export class Iteration extends Subscription implements CommitSource {
   readonly isImmediate = false
   /** What was handed on and not taken. The first batch is taken up to `#index`. */
   readonly #queue: Batch[] = []
   #index = 0
   #count = 0
   #size = 0
+  /** What waits instead of the queue, once that was full: with "latest-per-key" only. */
+  readonly #merged: Conflation | undefined
+  #isStarted = false
   readonly #waiters: Waiter[] = []
   #taken: Lsn
   #failure: { readonly reason: unknown } | undefined = undefined
@@ -30,6 +36,7 @@ export class Iteration extends Subscription {
   constructor(host: SubscriptionHost, options: SubscriptionOptions) {
     super(host, options)
     this.#taken = options.after
+    this.#merged = options.bounds.overflow === "latest-per-key" ? new Conflation() : undefined
   }
 
   /** Everything that matches up to here was taken: the last commit, or further if somebody waits for the next. */
@@ -37,7 +44,30 @@ export class Iteration extends Subscription {
     return this.#waiters.length > 0 ? this.handedLsn : this.#taken
   }
 
+  get isWaiting(): boolean {
+    return this.#waiters.length > 0
+  }
+
+  get cursor(): string {
+    return this.host.cursors.at(this.position)
+  }
+
+  /** Subscribes, and gets nothing yet: so that it hears of what happens to what was delivered before. */
+  begin(): void {
+    this.#isStarted = true
+    this.start()
+  }
+
+  /** The first call subscribes. Not async: that would cost every commit another turn. */
   next(): Promise<IteratorResult<Commit, undefined>> {
+    if (!this.#isStarted) {
+      try {
+        this.begin()
+      } catch (error) {
+        this.close()
+        return Promise.reject(error)
+      }
+    }
     const commit = this.#shift()
     if (commit !== undefined) return Promise.resolve({ value: commit, done: false })
     if (this.isOver) return this.#last()
@@ -54,6 +84,7 @@ export class Iteration extends Subscription {
 
   /** Unsubscribes and forgets what was not taken. */
   close(): void {
+    this.#isStarted = true
     this.drop()
     this.#failure = undefined
     this.end()
@@ -76,12 +107,28 @@ export class Iteration extends Subscription {
 
   /** One frame is always taken, however many commits it holds: nobody can take any while it is handed on. */
   protected override hasRoomFor(batch: Batch): boolean {
+    if (this.#merged?.isEmpty === false) return false
     if (this.#count === 0) return true
-    return this.#count + batch.commits.length <= this.bufferCommits && this.#size + batch.size <= HELD_SIZE_MAX
+    const { commits, bytes } = this.bounds
+    return this.#count + batch.commits.length <= commits && this.#size + batch.size <= bytes
+  }
+
+  protected override merge(batch: Batch): boolean {
+    const merged = this.#merged
+    if (merged === undefined) return false
+    for (let commit = this.#dequeue(); commit !== undefined; commit = this.#dequeue()) merged.add(commit)
+    for (const commit of batch.commits) merged.add(commit)
+    return merged.size <= this.bounds.bytes
+  }
+
+  protected override buffered(): Buffered {
+    const commits = this.#count + (this.#merged?.commitCount ?? 0)
+    const oldestMs = this.#queue[0]?.commits[this.#index]?.timeMs ?? this.#merged?.timeMs
+    return { commits, bytes: this.#size + (this.#merged?.size ?? 0), oldestMs }
   }
 
   protected override isFull(): boolean {
-    return this.#count >= this.bufferCommits || this.#size >= HELD_SIZE_MAX
+    return this.#count >= this.bounds.commits || this.#size >= this.bounds.bytes
   }
 
   protected override takenLsn(): Lsn {
@@ -93,6 +140,7 @@ export class Iteration extends Subscription {
     this.#index = 0
     this.#count = 0
     this.#size = 0
+    this.#merged?.clear()
   }
 
   protected override ended(failure: { readonly reason: unknown } | undefined): void {
@@ -101,7 +149,17 @@ export class Iteration extends Subscription {
     for (const waiter of this.#waiters.splice(0)) this.#last().then(waiter.resolve, waiter.reject)
   }
 
+  /** The next commit for the application. */
   #shift(): Commit | undefined {
+    const merged = this.#merged
+    const commit = this.#dequeue() ?? (merged?.isEmpty === false ? merged.take(this.host.cursors) : undefined)
+    if (commit === undefined) return undefined
+    this.#taken = commit.lsn
+    this.noteDelivery(commit)
+    return commit
+  }
+
+  #dequeue(): Commit | undefined {
     const batch = this.#queue[0]
     const commit = batch?.commits[this.#index]
     if (batch === undefined || commit === undefined) return undefined
@@ -112,9 +170,6 @@ export class Iteration extends Subscription {
       this.#index = 0
       this.#size -= batch.size
     }
-    this.#taken = commit.lsn
-    this.host.counters.deliveredCommits++
-    this.host.counters.deliveredChanges += commit.changes.length
     return commit
   }
 

@@ -15,22 +15,21 @@ import type { Commit } from "../model/change.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Batch } from "./router.ts"
 import { Subscription } from "./subscription.ts"
-import type { SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+import type { FeedCounters, SubscriptionHost, SubscriptionOptions } from "./subscription.ts"
+import type { Buffered } from "./subscription-info.ts"
+
+const NOTHING_BUFFERED: Buffered = { commits: 0, bytes: 0, oldestMs: undefined }
 
 /** The keys under which RxJS looks for a method that makes an observable: its own, and the one without a polyfill. */
 export const INTEROP_KEYS: readonly (string | symbol)[] = [...new Set<string | symbol>([observableKey, "@@observable"])]
 
-/** Every subscriber gets a subscription of its own. */
+/** Every subscriber gets a subscription of its own: `connect` makes it, and returns what ends it. */
 export class CommitObservable extends Observable<Commit> {
-  readonly #host: SubscriptionHost
+  readonly #counters: FeedCounters
 
-  constructor(host: SubscriptionHost, options: SubscriptionOptions) {
-    super((subscriber) => {
-      const observation = new Observation(host, options, subscriber)
-      observation.start()
-      return (): void => observation.close()
-    })
-    this.#host = host
+  constructor(counters: FeedCounters, connect: (subscriber: Subscriber<Commit>) => () => void) {
+    super(connect)
+    this.#counters = counters
   }
 
   override subscribe(observerOrNext?: Partial<Observer<Commit>> | ((commit: Commit) => void)): Unsubscribable
@@ -52,7 +51,7 @@ export class CommitObservable extends Observable<Commit> {
         try {
           observer.next?.(commit)
         } catch (reason) {
-          this.#host.counters.observerErrors++
+          this.#counters.observerErrors++
           if (isSubscriber(subscription)) subscription.error(reason)
         }
       },
@@ -66,7 +65,7 @@ export class CommitObservable extends Observable<Commit> {
   }
 }
 
-class Observation extends Subscription {
+export class Observation extends Subscription {
   readonly isImmediate = true
   readonly #subscriber: Subscriber<Commit>
   #isClosed = false
@@ -90,8 +89,7 @@ class Observation extends Subscription {
     const { counters } = this.host
     for (const commit of batch.commits) {
       if (this.isOver) return
-      counters.deliveredCommits++
-      counters.deliveredChanges += commit.changes.length
+      this.noteDelivery(commit)
       try {
         this.#subscriber.next(commit)
       } catch (reason) {
@@ -103,6 +101,14 @@ class Observation extends Subscription {
 
   protected override hasRoomFor(): boolean {
     return true
+  }
+
+  protected override merge(): boolean {
+    return false
+  }
+
+  protected override buffered(): Buffered {
+    return NOTHING_BUFFERED
   }
 
   protected override isFull(): boolean {

@@ -2,6 +2,8 @@
 // four bytes at a time, and one look into a map for each length that prefixes have. Prefixes are UTF-8: a well-formed key
 // begins with a well-formed prefix exactly if its bytes do.
 
+import { HASH_START, fold, wordsOf } from "./key-words.ts"
+
 interface PrefixRoute<Target> {
   /** The prefix as little-endian words, the last one filled up with zeros. */
   readonly words: Uint32Array
@@ -87,24 +89,10 @@ export class PrefixRoutes<Target> {
   }
 }
 
-// Prefixes come from the application, not from strangers, so the hash needs no secret.
-const HASH_START = 0x3c6ef372
-
-function fold(hash: number, word: number): number {
-  const mixed = Math.imul(hash ^ word, 0x9e3779b1)
-  return mixed ^ (mixed >>> 15)
-}
-
 function hashWords(words: Uint32Array, length: LengthRoutes<unknown>): number {
   let hash = HASH_START
   for (let index = 0; index < length.wholeCount; index++) hash = fold(hash, words[index] as number)
   return length.tailMask === 0 ? hash : fold(hash, words[length.wholeCount] as number)
-}
-
-function wordsOf(prefix: Uint8Array): Uint32Array {
-  const bytes = new Uint8Array((prefix.length + 3) & ~3)
-  bytes.set(prefix)
-  return new Uint32Array(bytes.buffer)
 }
 
 function isPrefix(

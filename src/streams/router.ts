@@ -19,17 +19,12 @@ import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
+import type { Cursors } from "./cursor.ts"
 import { FeedChange, RecordCopy } from "./feed-change.ts"
 import type { FeedValues } from "./feed-change.ts"
-import { PrefixRoutes } from "./prefix-routes.ts"
-
-/** What a subscription wants to see. */
-export interface Filter {
-  /** Undefined: every table of users. The table may be defined later. */
-  readonly table: TableEntry | undefined
-  /** Bytes that the key begins with, in UTF-8; empty: every key. */
-  readonly prefix: Uint8Array
-}
+import { FeedCommit } from "./feed-commit.ts"
+import type { Filter } from "./filter.ts"
+import { TableRoutes } from "./table-routes.ts"
 
 /** What one frame holds for a topic: its commits, each with all matching changes. Shared by all who get it. */
 export interface Batch {
@@ -79,29 +74,26 @@ export class Topic {
   }
 }
 
-class TableRoutes {
-  whole: Topic | undefined = undefined
-  readonly prefixes: PrefixRoutes<Topic> = new PrefixRoutes()
-}
-
-const NOWHERE = new TableRoutes()
+const NOWHERE: TableRoutes<Topic> = new TableRoutes()
 
 export class Router {
   readonly #catalogue: Catalogue
   readonly #values: FeedValues
-  readonly #everywhere: TableRoutes = new TableRoutes()
-  readonly #byTable: Map<TableEntry, TableRoutes> = new Map()
+  readonly #cursors: Cursors
+  readonly #everywhere: TableRoutes<Topic> = new TableRoutes()
+  readonly #byTable: Map<TableEntry, TableRoutes<Topic>> = new Map()
   /** By table id; forgotten when ids may have changed. */
-  #byId: (TableRoutes | undefined)[] = []
+  #byId: (TableRoutes<Topic> | undefined)[] = []
   /** Tables that had no id when last looked at. */
   #unresolved: TableEntry[] = []
   #topicCount = 0
   /** Scratch of `route`. */
   readonly #found: Topic[] = []
 
-  constructor(catalogue: Catalogue, values: FeedValues) {
+  constructor(catalogue: Catalogue, values: FeedValues, cursors: Cursors) {
     this.#catalogue = catalogue
     this.#values = values
+    this.#cursors = cursors
   }
 
   /** Whether there is no topic. */
@@ -112,21 +104,17 @@ export class Router {
   /** The topic of a filter, made if there is none. */
   topic(filter: Filter): Topic {
     const routes = this.#routesOf(filter.table)
-    const known = filter.prefix.length === 0 ? routes.whole : routes.prefixes.find(filter.prefix)
+    const known = routes.find(filter)
     if (known !== undefined) return known
     const topic = new Topic(filter)
-    if (filter.prefix.length === 0) routes.whole = topic
-    else routes.prefixes.add(filter.prefix, topic)
+    routes.add(filter, topic)
     this.#topicCount++
     return topic
   }
 
   /** Takes a topic out that nobody listens to any more. */
   remove(topic: Topic): void {
-    const { table, prefix } = topic.filter
-    const routes = this.#routesOf(table)
-    if (prefix.length === 0) routes.whole = undefined
-    else routes.prefixes.remove(prefix)
+    this.#routesOf(topic.filter.table).remove(topic.filter, topic)
     this.#topicCount--
   }
 
@@ -159,10 +147,11 @@ export class Router {
       const kind = (head >>> 16) & 0xff
       if (kind > KIND_DELETE || lsn <= after) continue
       const tableId = words[word + (RECORD_TABLE >>> 2)] as number
-      const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId)
+      const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId, kind)
       if (count === 0) continue
       const change = new FeedChange(kind, this.#nameOf(tableId), lsnOf(lsn), copy, size)
-      for (let index = 0; index < count; index++) addChange(found[index] as Topic, change, timeMs, touched)
+      for (let index = 0; index < count; index++)
+        addChange(found[index] as Topic, change, timeMs, touched, this.#cursors)
       // Records side by side are copied at once.
       if (at === runEnd) runs[runs.length - 1] = next
       else runs.push(at, next)
@@ -174,12 +163,12 @@ export class Router {
   }
 
   /** Leaves the topics of a record in `#found`, and returns how many there are. */
-  #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number): number {
+  #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number, kind: number): number {
     // Who wants every table wants those of users.
     const everywhere = this.#catalogue.byId(tableId)?.isSystem === true ? NOWHERE : this.#everywhere
-    const count = matchIn(everywhere, words, keyWord, keySize, this.#found, 0)
+    const count = everywhere.match(words, keyWord, keySize, kind, this.#found, 0)
     const routes = this.#byId[tableId]
-    return routes === undefined ? count : matchIn(routes, words, keyWord, keySize, this.#found, count)
+    return routes === undefined ? count : routes.match(words, keyWord, keySize, kind, this.#found, count)
   }
 
   #nameOf(tableId: number): string {
@@ -188,7 +177,7 @@ export class Router {
     return table.name
   }
 
-  #routesOf(table: TableEntry | undefined): TableRoutes {
+  #routesOf(table: TableEntry | undefined): TableRoutes<Topic> {
     if (table === undefined) return this.#everywhere
     let routes = this.#byTable.get(table)
     if (routes === undefined) {
@@ -213,20 +202,7 @@ export interface Share {
   readonly batch: Batch
 }
 
-function matchIn(
-  routes: TableRoutes,
-  words: Uint32Array,
-  keyWord: number,
-  keySize: number,
-  found: Topic[],
-  count: number,
-): number {
-  let end = count
-  if (routes.whole !== undefined) found[end++] = routes.whole
-  return routes.prefixes.isEmpty ? end : routes.prefixes.match(words, keyWord, keySize, found, end)
-}
-
-function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: Topic[]): void {
+function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: Topic[], cursors: Cursors): void {
   if (topic.lsn === change.lsn) {
     topic.changes.push(change)
     return
@@ -235,7 +211,7 @@ function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: To
   const changes = [change]
   topic.lsn = change.lsn
   topic.changes = changes
-  topic.commits.push({ lsn: change.lsn, timeMs, changes })
+  topic.commits.push(new FeedCommit(change.lsn, timeMs, changes, cursors))
 }
 
 function takeBatch(topic: Topic, lastLsn: Lsn, size: number): Batch {

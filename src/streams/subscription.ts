@@ -9,15 +9,19 @@
 // until it has read up to there; otherwise a steady writer could stay one frame ahead of it for ever.
 
 import { CursorExpired } from "../model/errors.ts"
+import { AppliedCommitsLost, SubscriberOverflowed } from "../model/feed-errors.ts"
+import type { Commit } from "../model/change.ts"
 import { probe } from "../model/invariant.ts"
-import { lsnOf } from "../model/lsn.ts"
+import { LSN_NONE, lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
+import type { BufferBounds } from "./changes-options.ts"
+import type { Cursors } from "./cursor.ts"
 import type { FeedSource } from "./feed-source.ts"
+import type { Filter } from "./filter.ts"
 import type { ReadSlots } from "./read-slots.ts"
-import type { Batch, Filter, Receiver, Router, Topic } from "./router.ts"
+import type { Batch, Receiver, Router, Topic } from "./router.ts"
+import type { Buffered, SubscriptionInfo } from "./subscription-info.ts"
 
-/** Bytes of commits that a subscription holds back at most, beyond one frame. */
-export const HELD_SIZE_MAX: number = 16 * 1024 * 1024
 /** Bytes that one subscription reads before it lets others read that wait. */
 const READ_SIZE_MAX = 4 * 1024 * 1024
 
@@ -34,6 +38,7 @@ export interface FeedCounters {
 /** The feed, as far as its subscriptions need it. */
 export interface SubscriptionHost {
   readonly counters: FeedCounters
+  readonly cursors: Cursors
   readonly slots: ReadSlots
   /** Undefined while the log recovers. */
   source(): FeedSource | undefined
@@ -54,15 +59,19 @@ export interface SubscriptionHost {
 
 export interface SubscriptionOptions {
   readonly after: Lsn
+  /** The application has a state up to here already, which stands for all commits. */
+  readonly deliveredLsn?: Lsn
   readonly filter: Filter
-  readonly bufferCommits: number
+  readonly bounds: BufferBounds
+  readonly name: string
   readonly signal: AbortSignal | undefined
 }
 
 export abstract class Subscription implements Receiver {
   abstract readonly isImmediate: boolean
   protected readonly host: SubscriptionHost
-  protected readonly bufferCommits: number
+  protected readonly bounds: BufferBounds
+  readonly #name: string
   readonly #filter: Filter
   readonly #signal: AbortSignal | undefined
   readonly #onAbort = (): void => this.abort(this.#signal?.reason)
@@ -79,13 +88,22 @@ export abstract class Subscription implements Receiver {
   /** Whether the last read got to where the live subscriptions were when it began. */
   #isNear = false
   #isOver = false
+  /** The last commit that the application got, or the start. */
+  #deliveredLsn: Lsn
+  readonly #after: Lsn
+  #deliveredCommits = 0
+  #deliveredChanges = 0
+  #overflows = 0
 
   constructor(host: SubscriptionHost, options: SubscriptionOptions) {
     this.host = host
-    this.bufferCommits = options.bufferCommits
+    this.bounds = options.bounds
+    this.#name = options.name
     this.#filter = options.filter
     this.#signal = options.signal
     this.#handedLsn = options.after
+    this.#after = options.after
+    this.#deliveredLsn = options.deliveredLsn ?? LSN_NONE
   }
 
   /** Whether somebody waits for commits. */
@@ -94,6 +112,9 @@ export abstract class Subscription implements Receiver {
   protected abstract take(batch: Batch): void
   /** Whether there is room for a live batch. */
   protected abstract hasRoomFor(batch: Batch): boolean
+  /** Merges a batch for which there is no room into what waits; false where that must not be, or is too much as well. */
+  protected abstract merge(batch: Batch): boolean
+  protected abstract buffered(): Buffered
   /** Whether reading on must wait until what there is has been taken. */
   protected abstract isFull(): boolean
   /** The position of the last commit that the application got: what a full queue goes back to. */
@@ -145,14 +166,61 @@ export abstract class Subscription implements Receiver {
     } else if (this.hasRoomFor(batch)) {
       this.#handedLsn = batch.lastLsn
       this.take(batch)
+    } else if (this.merge(batch)) {
+      this.#handedLsn = batch.lastLsn
     } else {
-      probe("a slow subscriber goes back to the log")
-      this.host.counters.overflows++
-      this.#isNear = false
-      this.#leave()
-      this.drop()
-      this.#handedLsn = this.takenLsn()
+      this.#overflow()
     }
+  }
+
+  #overflow(): void {
+    this.host.counters.overflows++
+    this.#overflows++
+    if (this.bounds.overflow === "error") {
+      this.abort(new SubscriberOverflowed(this.#name, this.takenLsn()))
+      return
+    }
+    probe("a slow subscriber goes back to the log")
+    this.#isNear = false
+    this.#leave()
+    this.drop()
+    this.#handedLsn = this.takenLsn()
+  }
+
+  /** Where it stands. `lagMs` is that of what waits for it in the log. */
+  info(durableLsn: Lsn, nowMs: number, timeOf: (lsn: Lsn) => number | undefined): SubscriptionInfo {
+    const { commits, bytes, oldestMs } = this.buffered()
+    const lsn = commits > 0 ? this.takenLsn() : this.handedLsn
+    const sinceMs = commits > 0 ? oldestMs : timeOf(lsn)
+    const lagLsn = Math.max(0, durableLsn - lsn)
+    const { table, prefix, keys } = this.#filter
+    return {
+      name: this.#name,
+      table: table?.name,
+      prefix: Buffer.from(prefix).toString(),
+      keyCount: keys?.length,
+      isPushed: this.isImmediate,
+      isLive: this.isLive,
+      lsn,
+      lagLsn,
+      lagMs: lagLsn === 0 || sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs),
+      deliveredCommits: this.#deliveredCommits,
+      deliveredChanges: this.#deliveredChanges,
+      bufferedCommits: commits + this.#keptCount,
+      bufferedBytes: bytes + this.#keptSize,
+      overflows: this.#overflows,
+    }
+  }
+
+  /** The application gets this commit. */
+  protected noteDelivery(commit: Commit): void {
+    const { counters } = this.host
+    const changeCount = commit.changes.length
+    this.#deliveredLsn = commit.lsn
+    counters.deliveredCommits++
+    counters.deliveredChanges += changeCount
+    this.#deliveredCommits++
+    this.#deliveredChanges += changeCount
   }
 
   /** The log recovers: a read of it that is under way means nothing any more. */
@@ -166,6 +234,16 @@ export abstract class Subscription implements Receiver {
   /** Gives up being live; what is missing is read from the log. */
   fallBack(): void {
     this.#leave()
+  }
+
+  /** What came behind this position is not in the log: of a feed of applied commits only. */
+  takeBack(keptLsn: Lsn): void {
+    const delivered = this.#deliveredLsn
+    if (delivered > keptLsn) return this.abort(new AppliedCommitsLost(keptLsn, delivered))
+    this.interrupt()
+    this.#leave()
+    this.drop()
+    this.#handedLsn = laterOf(this.#after, delivered)
   }
 
   /** Ends it after what was handed on already. */
@@ -209,7 +287,7 @@ export abstract class Subscription implements Receiver {
     const to = this.host.liveLsn()
     const after = this.#handedLsn
     if (after + 1 < source.oldestLsn) throw new CursorExpired(after, source.oldestLsn)
-    if (this.#isNear || to - after <= this.bufferCommits) this.#topic = this.host.join(this, this.#filter)
+    if (this.#isNear || to - after <= this.bounds.commits) this.#topic = this.host.join(this, this.#filter)
     const router = this.host.ownRouter()
     router.topic(this.#filter)
     let size = 0
@@ -261,8 +339,8 @@ export abstract class Subscription implements Receiver {
     const isEmpty = this.#kept.length === 0
     const count = this.#keptCount + batch.commits.length
     const size = this.#keptSize + batch.size
-    const countMax = this.isImmediate ? Number.POSITIVE_INFINITY : this.bufferCommits
-    if (!isEmpty && (count > countMax || size > HELD_SIZE_MAX)) {
+    const countMax = this.isImmediate ? Number.POSITIVE_INFINITY : this.bounds.commits
+    if (!isEmpty && (count > countMax || size > this.bounds.bytes)) {
       probe("a subscription that listens while it reads has too much to keep")
       this.#leave()
       return

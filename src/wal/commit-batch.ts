@@ -28,6 +28,9 @@ export class CommitBatch {
   /** Whether somebody waits for the write, or for the sync. */
   needsWrite = false
   needsSync = false
+  /** How far applied-teller.ts has told of it. */
+  toldPosition: number = FRAME_HEADER_SIZE
+  toldCount = 0
   /** When the frame was closed, by the wall clock. */
   timeMs = 0
   #settled: Promise<void> | undefined
@@ -78,6 +81,8 @@ export class CommitBatch {
     this.position = FRAME_HEADER_SIZE
     this.firstLsn = 0
     this.commitCount = 0
+    this.toldPosition = FRAME_HEADER_SIZE
+    this.toldCount = 0
     this.recordCount = 0
     this.needsWrite = false
     this.needsSync = false

@@ -14,6 +14,7 @@ import { FRAME_PAYLOAD_SIZE_MAX } from "../model/limits.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Clock, Timer } from "../platform/clock.ts"
+import { AppliedTeller } from "./applied-teller.ts"
 import { CommitBatch } from "./commit-batch.ts"
 import type { Receipt } from "./commit-batch.ts"
 import { LatencyHistogram } from "./latency-histogram.ts"
@@ -86,6 +87,8 @@ export class GroupCommit {
   #lastFlushMs = 0
   #delayTimer: Timer | undefined
   #syncTimer: Timer | undefined
+  /** Undefined: nobody wants to hear of commits before they are durable. */
+  #teller: AppliedTeller | undefined
   #failure: unknown
   #idle: (() => void)[] = []
 
@@ -113,6 +116,12 @@ export class GroupCommit {
     return this.batch.sizeBytes + (this.#inFlight?.sizeBytes ?? 0)
   }
 
+  /** From now on the listener hears of commits at the end of the turn that made them, whatever becomes of them. */
+  tellApplied(listener: (frame: LogFrame) => void): void {
+    this.#teller = new AppliedTeller(this.#clock, this.#log.epoch, listener)
+    for (const batch of [this.batch, this.#inFlight]) if (batch !== undefined) this.#teller.skip(batch)
+  }
+
   /** More room for a commit that does not fit. False where the batch is as large as a frame may be. */
   makeRoom(): boolean {
     if (!this.batch.canGrow) return false
@@ -137,6 +146,7 @@ export class GroupCommit {
     batch.commitCount++
     batch.recordCount += recordCount
     batch.position = end
+    if (this.#teller !== undefined) this.#teller.note(batch)
     if (durability === "synced") batch.needsSync = true
     else if (durability === "written") batch.needsWrite = true
     const receipt = durability === "memory" ? Promise.resolve({ lsn }) : batch.receipt(lsn)
@@ -193,6 +203,7 @@ export class GroupCommit {
     this.#failure = reason
     this.#delayTimer?.cancel()
     this.#syncTimer?.cancel()
+    this.#teller?.end()
     this.batch.fail(
       new WriteRejected("the log ended before it was handed over", "Write again once the store has recovered", reason),
     )
@@ -297,6 +308,7 @@ export class GroupCommit {
       this.#listener.onDurable(this.#frameOf(batch))
       this.#resolveSyncWaiters()
     } else this.#startSyncTimer()
+    this.#teller?.tell()
     batch.reset()
     this.#pool.push(batch)
     this.#afterWork()

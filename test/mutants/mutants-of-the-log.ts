@@ -134,9 +134,9 @@ export const logMutants: readonly Mutant[] = [
   {
     name: "feed-told-before-durable",
     file: COMMIT,
-    find: "} else this.#startSyncTimer()\n    batch.reset()",
+    find: "} else this.#startSyncTimer()\n    this.#teller?.tell()",
     replace:
-      "} else {\n      this.#listener.onDurable(this.#frameOf(batch))\n      this.#startSyncTimer()\n    }\n    batch.reset()",
+      "} else {\n      this.#listener.onDurable(this.#frameOf(batch))\n      this.#startSyncTimer()\n    }\n    this.#teller?.tell()",
     story: "Subscribers see commits of level written that a power cut takes back.",
     tests: [GROUP_COMMIT],
   },

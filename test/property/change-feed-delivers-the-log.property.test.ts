@@ -19,7 +19,9 @@ const SCHEDULE_COUNT = Number(process.env["ORRERY_FEED_SCHEDULES"] ?? 1_200)
 
 interface Filter {
   readonly table: string | undefined
-  readonly prefix: string
+  readonly prefix?: string
+  readonly keys?: readonly string[]
+  readonly types: readonly ("put" | "delete")[] | undefined
 }
 
 type Step =
@@ -43,10 +45,26 @@ const operation = fc.record({
   key: fc.constantFrom("a", "ab", "abc", "abcde", "abcdf", "b", "ключ", "кл", ""),
   value: fc.oneof(fc.nat(9), fc.record({ n: fc.nat(9), name: fc.constant("x") }), fc.constant(undefined)),
 })
-const filter: fc.Arbitrary<Filter> = fc.record({
-  table: fc.option(fc.constantFrom("t0", "t1", "t2", "never defined"), { nil: undefined }),
-  prefix: fc.constantFrom("", "", "", "a", "ab", "abcd", "b", "к", "ключ"),
-})
+const types = fc.constantFrom<Filter["types"]>(undefined, undefined, undefined, ["put"], ["delete"], ["delete", "put"])
+const wantedTable = fc.option(fc.constantFrom("t0", "t1", "t2", "never defined"), { nil: undefined })
+const filter: fc.Arbitrary<Filter> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      table: wantedTable,
+      prefix: fc.constantFrom("", "", "", "a", "ab", "abcd", "b", "к", "ключ"),
+      types,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      table: wantedTable,
+      keys: fc.constantFrom(["a"], ["ab", "abcde"], ["abcdf", "", "ключ"], ["never"]),
+      types,
+    }),
+  },
+)
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 12,
@@ -173,8 +191,8 @@ class Schedule {
     })
   }
 
-  #open({ table, prefix }: Filter, after: Lsn | undefined, bufferCommits: number): ChangeStream {
-    return this.scene.feed.subscribe({ after, table, prefix, bufferCommits })
+  #open(filter: Filter, after: Lsn | undefined, bufferCommits: number): ChangeStream {
+    return this.scene.feed.subscribe({ ...filter, after, bufferCommits })
   }
 
   #read(subscriber: Subscriber | undefined, count: number): void {
@@ -244,10 +262,14 @@ test("the schedules reached what is rare", () => {
   }
 })
 
-function expectedOf(scene: FeedScene, after: Lsn, { table, prefix }: Filter): string[] {
+function expectedOf(scene: FeedScene, after: Lsn, { table, prefix = "", keys, types }: Filter): string[] {
   return scene.commits.flatMap(({ lsn, operations }) => {
     const matching = operations.filter(
-      (operation) => (table === undefined || operation.table === table) && operation.key.startsWith(prefix),
+      (operation) =>
+        (table === undefined || operation.table === table) &&
+        operation.key.startsWith(prefix) &&
+        (keys?.includes(operation.key) ?? true) &&
+        (types?.includes(operation.value === undefined ? "delete" : "put") ?? true),
     )
     return lsn > after && matching.length > 0 ? [`${lsn} ${matching.map(operationText).join(" ")}`] : []
   })

@@ -1,28 +1,28 @@
 import { expect, test } from "vitest"
 import { recordSize } from "../../src/format/record.ts"
 import { lsnOf } from "../../src/model/lsn.ts"
+import { filterOf } from "../../src/streams/changes-options.ts"
+import type { ChangesOptions } from "../../src/streams/changes-options.ts"
+import { Cursors } from "../../src/streams/cursor.ts"
 import { FeedValues } from "../../src/streams/feed-change.ts"
 import { Router } from "../../src/streams/router.ts"
 import type { Share } from "../../src/streams/router.ts"
 import { FeedScene, textOf } from "./feed-scene.ts"
 import type { Operation } from "./feed-scene.ts"
 
-interface Wanted {
-  readonly table?: string
-  readonly prefix?: string
+function routerOf({ catalogue }: FeedScene): Router {
+  return new Router(catalogue, new FeedValues(catalogue.shapes), new Cursors(new Uint8Array(16)))
 }
 
 /** Routes one frame of these commits to topics for these filters. */
 async function route(
   commits: readonly (readonly Operation[])[],
-  wanted: readonly Wanted[],
+  wanted: readonly ChangesOptions[],
   after = 0,
 ): Promise<{ readonly router: Router; readonly shares: readonly Share[] }> {
   const scene = await FeedScene.open()
-  const router = new Router(scene.catalogue, new FeedValues(scene.catalogue.shapes))
-  for (const { table, prefix = "" } of wanted) {
-    router.topic({ table: table === undefined ? undefined : scene.catalogue.entry(table), prefix: Buffer.from(prefix) })
-  }
+  const router = routerOf(scene)
+  for (const options of wanted) router.topic(filterOf(options, scene.catalogue))
   await scene.write(commits)
   for await (const frame of scene.log.read(lsnOf(0))) {
     const shares = router.route(frame, lsnOf(after))
@@ -86,7 +86,7 @@ test("a frame of definitions and other people's changes touches nobody", async (
 
 test("a topic that was taken out gets nothing, and leaves the others alone", async () => {
   const scene = await FeedScene.open()
-  const router = new Router(scene.catalogue, new FeedValues(scene.catalogue.shapes))
+  const router = routerOf(scene)
   const table = scene.catalogue.entry("t")
   const topics = ["", "a", "ab"].map((prefix) => router.topic({ table, prefix: Buffer.from(prefix) }))
   await scene.write([[put("ab")]])
@@ -112,4 +112,75 @@ test("who wants every table gets none of the engine's own, who names one does", 
     batch.commits.flatMap(({ changes }) => changes.map(({ table, key }) => table + key)),
   )
   expect(seen.sort()).toEqual([["orrery:xa", "orrery:xb"], ["ta"], ["ta"]])
+})
+
+test("keys that are wanted exactly find those who want them, whatever their length, and no others", async () => {
+  const commit = [put("a"), put("ab"), put("abcd"), put("abcde"), put("ключ"), put("", "t"), put("ab", "u")]
+  const { shares } = await route(
+    [commit],
+    [
+      { table: "t", keys: ["ab", "ключ", "nothing"] },
+      { keys: ["ab"] },
+      { table: "t", keys: [""] },
+      { table: "t", keys: ["abcdef", "abc"] },
+      { table: "t", prefix: "abcde" },
+    ],
+  )
+  const found = shares.map(({ topic, batch }) => [
+    topic.filter.keys ?? topic.filter.prefix.toString(),
+    ...batch.commits.flatMap(({ changes }) => changes.map(({ table, key }) => `${table}/${key}`)),
+  ])
+  expect(found).toHaveLength(4)
+  expect(found).toEqual(
+    expect.arrayContaining([
+      [["ab", "nothing", "ключ"], "t/ab", "t/ключ"],
+      [["ab"], "t/ab", "u/ab"],
+      [[""], "t/"],
+      ["abcde", "t/abcde"],
+    ]),
+  )
+})
+
+test("who wants puts alone, or deletes alone, gets no others, and shares with nobody who wants both", async () => {
+  const commit = [put("a"), { table: "t", key: "b" }, put("c"), { table: "u", key: "a" }]
+  const { shares } = await route(
+    [commit],
+    [
+      { table: "t", types: ["put"] },
+      { table: "t", types: ["delete"] },
+      { table: "t" },
+      { keys: ["a"], types: ["delete", "delete"] },
+      { prefix: "c", types: ["delete"] },
+    ],
+  )
+  const found = shares.map(({ batch }) => batch.commits.map(textOf).join(" "))
+  expect(found.toSorted((left, right) => left.localeCompare(right))).toEqual([
+    "2:a-",
+    "2:a=1,b-,c=1",
+    "2:a=1,c=1",
+    "2:b-",
+  ])
+})
+
+test("a topic of keys that was taken out leaves those that share some of them alone", async () => {
+  const scene = await FeedScene.open()
+  const router = routerOf(scene)
+  const topics = [["a", "b"], ["b", "c"], ["b"]].map((keys) => router.topic(filterOf({ keys }, scene.catalogue)))
+  const typed = router.topic(filterOf({ keys: ["b"], types: ["put"] }, scene.catalogue))
+  await scene.write([[put("a"), put("b"), put("c")]])
+  const touched = async (): Promise<string[]> => {
+    for await (const frame of scene.log.read(lsnOf(0))) {
+      return router.route(frame, lsnOf(0)).flatMap(({ batch }) => batch.commits.map(textOf))
+    }
+    return []
+  }
+  expect(await touched()).toEqual(["2:a=1,b=1", "2:b=1,c=1", "2:b=1", "2:b=1"])
+  router.remove(topics[1] as (typeof topics)[0])
+  expect(await touched()).toEqual(["2:a=1,b=1", "2:b=1", "2:b=1"])
+  router.remove(typed)
+  router.remove(topics[0] as (typeof topics)[0])
+  expect(await touched()).toEqual(["2:b=1"])
+  router.remove(topics[2] as (typeof topics)[0])
+  expect(await touched()).toEqual([])
+  expect(router.isIdle).toBe(true)
 })
