@@ -12,12 +12,14 @@ export type {
   OpenOptions,
   FollowOptions,
   PastOptions,
+  PreparedOptions,
   SnapshotOptions,
 } from "./store/options.ts"
 export type { CheckpointRunOptions, Store } from "./store/store.ts"
 export type { DeleteOptions, PutOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { Snapshot } from "./store/snapshot.ts"
 export type { TransactionResult, TransactOptions } from "./store/transact.ts"
+export type { DecideOptions, InDoubtTransaction, PreparedMetrics, PreparedOutcome } from "./store/prepared.ts"
 export type { Isolation, Transaction } from "./store/transaction.ts"
 export type { Versioned } from "./store/version-reader.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
@@ -43,7 +45,7 @@ export type { ChangesOptions, Overflow, TableChangesOptions } from "./streams/ch
 export { eachChange, toTable } from "./streams/operators.ts"
 export type { SubscriptionInfo } from "./streams/subscription-info.ts"
 export type { Receipt } from "./wal/commit-batch.ts"
-export type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./recovery/report.ts"
+export type { RecoveryPhase, RecoveryProgress, RecoveryReport, TransactionCounts } from "./recovery/report.ts"
 export type { Change, Commit } from "./model/change.ts"
 export type { Durability } from "./model/durability.ts"
 export type { Lsn } from "./model/lsn.ts"
@@ -78,4 +80,6 @@ export {
   TransactionConflict,
   TransactionTimedOut,
 } from "./model/transaction-errors.ts"
+export { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "./model/prepare-errors.ts"
+export type { Decision } from "./model/prepare-errors.ts"
 export type { ConflictingKey } from "./model/transaction-errors.ts"

@@ -15,6 +15,7 @@ export type AlertRule =
   | "event-loop"
   | "actors"
   | "checkpoints"
+  | "in-doubt"
   | "read-only"
 
 /** Something that wants an operator's attention. Data only. */
@@ -51,6 +52,8 @@ export interface AlertThresholds {
   readonly restarts: number
   /** Checkpoints that failed in a row. Default 3. */
   readonly checkpointFailures: number
+  /** How long a prepared transaction waits for its decision. Default: the option `prepared.warnMs`, 60,000. */
+  readonly inDoubtMs: number
 }
 
 export const ALERT_DEFAULTS: AlertThresholds = {
@@ -63,6 +66,7 @@ export const ALERT_DEFAULTS: AlertThresholds = {
   eventLoopMs: 200,
   restarts: 4,
   checkpointFailures: 3,
+  inDoubtMs: 60_000,
 }
 
 /** What the rules look at. Undefined: not known at the moment. */
@@ -75,6 +79,8 @@ export interface AlertReadings {
   readonly eventLoopMs: number | undefined
   readonly restarts: number | undefined
   readonly checkpointFailures: number | undefined
+  /** How long the oldest prepared transaction has waited. */
+  readonly inDoubtMs: number | undefined
   readonly isReadOnly: boolean | undefined
 }
 
@@ -159,6 +165,14 @@ const RULES: readonly Rule[] = [
     critical: (thresholds) => thresholds.checkpointFailures,
     summary: (value) => `${value} checkpoints in a row have failed: the log grows, and the next open takes longer`,
     remedy: "See the error in the event checkpoint-failed; nothing is lost as long as the log is whole",
+  },
+  {
+    name: "in-doubt",
+    unit: "milliseconds",
+    read: ({ inDoubtMs }) => inDoubtMs,
+    warning: (thresholds) => thresholds.inDoubtMs,
+    summary: (value) => `a prepared transaction has waited ${milliseconds(value)} for its decision, and holds its keys`,
+    remedy: "See which with inDoubt(), ask its coordinator, then call commitPrepared or abortPrepared",
   },
   {
     name: "read-only",

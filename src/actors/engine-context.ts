@@ -74,6 +74,9 @@ export interface EngineContext {
   /** Whether the store was open before: a failure is then met by the supervisor, not by the caller of open. */
   readonly wasOpen: boolean
 
+  /** Milliseconds that the oldest prepared transaction has waited for its decision; 0 where none does. */
+  readonly inDoubtMs: () => number
+
   /** Tells of a turn in the store's life. */
   emit(event: EngineEvent): void
   /** Checkpoints that state can be loaded from, oldest first. */

@@ -84,6 +84,10 @@ export class Engine implements EngineContext {
   trustedLsn: Lsn | undefined
   /** LSNs below were given out. */
   lsnMin = 1
+  /** Set by the store. See EngineContext. */
+  inDoubtMs: () => number = () => 0
+  /** Set by the store: called when all is up again and readable, before any write is let in. */
+  onUp: () => void = () => undefined
   wasOpen = false
   recoveryCount = 0
   readonly restartCounts: Map<string, number> = new Map()
@@ -303,6 +307,7 @@ export class Engine implements EngineContext {
     // Not before: shards that come up with what was recovered would miss writes that the log took meanwhile. A shard that
     // is rebuilt later, on its own, finds them in the log.
     this.intake = this.commit
+    this.onUp()
     const { state } = this.#status
     if (state === "recovering" || state === "read-only") this.#setStatus("open")
     for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve()

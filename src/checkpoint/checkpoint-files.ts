@@ -43,12 +43,12 @@ export async function listCheckpoints(directory: CheckpointDirectory): Promise<n
 
 /** Removes a checkpoint. Returns the bytes given back. Fails with: StorageFailed. */
 export async function removeCheckpoint(directory: CheckpointDirectory, number: number): Promise<number> {
-  return removeFile(directory, checkpointFile(number))
+  return (await removeFile(directory, checkpointFile(number))) ?? 0
 }
 
-/** Removes what an interrupted attempt left, if there is anything. Fails with: StorageFailed. */
-export async function removeUnfinished(directory: CheckpointDirectory): Promise<void> {
-  await removeFile(directory, CHECKPOINT_NEW_FILE)
+/** Removes what an interrupted attempt left. False where there was nothing. Fails with: StorageFailed. */
+export async function removeUnfinished(directory: CheckpointDirectory): Promise<boolean> {
+  return (await removeFile(directory, CHECKPOINT_NEW_FILE)) !== undefined
 }
 
 /** Segments of the log for which a checkpoint leaves room: the one that comes next, and the one behind it. */
@@ -71,11 +71,11 @@ export async function requireRoom(
   throw new StorageFailed("write", checkpointFile(number), "ENOSPC")
 }
 
-async function removeFile({ fileSystem, path }: CheckpointDirectory, name: string): Promise<number> {
+async function removeFile({ fileSystem, path }: CheckpointDirectory, name: string): Promise<number | undefined> {
   const file = fileSystem.join(path, name)
   try {
     const stat = await fileSystem.stat(file)
-    if (stat === undefined) return 0
+    if (stat === undefined) return undefined
     await fileSystem.unlink(file)
     return stat.size
   } catch (error) {

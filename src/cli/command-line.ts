@@ -22,6 +22,7 @@ import { EXIT_GOOD, EXIT_USAGE, reportOf } from "./failure.ts"
 import type { FailureReport } from "./failure.ts"
 import { inspectCommand } from "./inspect-command.ts"
 import { Output } from "./output.ts"
+import { preparedCommands } from "./prepared-commands.ts"
 import { recordCommands } from "./record-commands.ts"
 import { statsCommand } from "./stats-command.ts"
 import { streamCommands } from "./stream-commands.ts"
@@ -38,6 +39,7 @@ const tree = Command.make("orrery").pipe(
         statsCommand,
         ...checkpointCommands,
         ...backupCommands,
+        ...preparedCommands,
         ...verifyCommands,
         inspectCommand,
         auditCommand,

@@ -9,7 +9,7 @@ import type { Store } from "../store/store.ts"
 import { Progress } from "./progress.ts"
 
 /** What the tool leaves to its user; everything else is the store's default. */
-export type SessionOptions = Pick<OpenOptions, "alerts" | "create" | "keep" | "platform">
+export type SessionOptions = Pick<OpenOptions, "alerts" | "create" | "keep" | "platform" | "prepared">
 
 /** Fails with what `open` fails with, StoreLocked where another process has it open, and with what `run` fails with. */
 export async function withStore<Result>(

@@ -17,6 +17,8 @@ export const COMMIT_SIZE_MAX: number = 48 * 1024 * 1024
 export const BACKLOG_SIZE_MAX: number = 16 * 1024 * 1024
 /** Most operations in one atomic batch. Format. */
 export const BATCH_OPERATION_COUNT_MAX = 1_000_000
+/** Most operations in one prepared transaction: its COMMIT must fit a frame whatever the records take. */
+export const PREPARED_OPERATION_COUNT_MAX = 100_000
 /** Deepest nesting of a value. Format. */
 export const VALUE_DEPTH_MAX = 256
 /** Most object shapes that a store learns; further shapes are written in full. Format. */

@@ -8,7 +8,10 @@ export interface ConflictingKey {
   readonly key: string | undefined
 }
 
-/** What the transaction had read, or wanted to write, was changed by others each time that it was tried. No trace. */
+/**
+ * What the transaction had read, or wanted to write, was changed by others each time that it was tried; or is held by a
+ * prepared transaction, and then the cause is KeyInDoubt. No trace.
+ */
 export class TransactionConflict extends OrreryError {
   override readonly _tag = "TransactionConflict"
   override readonly code = "ORRERY_TRANSACTION_CONFLICT"
@@ -16,11 +19,14 @@ export class TransactionConflict extends OrreryError {
   /** Some of what was changed by others, in the last try; at most ten. */
   readonly keys: readonly ConflictingKey[]
   readonly attempts: number
-  constructor(keys: readonly ConflictingKey[], attempts: number) {
+  constructor(keys: readonly ConflictingKey[], attempts: number, cause?: unknown) {
     const names = keys.map(({ table, key }) => (key === undefined ? `table "${table}"` : `"${key}" of "${table}"`))
     super(
-      `others changed what the transaction depends on, in each of ${attempts} tries: ${names.join(", ")}`,
-      "Try again; make it shorter or synchronous, touch fewer shared keys, or raise retries",
+      `others ${cause === undefined ? "changed" : "hold"} what the transaction depends on, in each of ${attempts} tries: ${names.join(", ")}`,
+      cause === undefined
+        ? "Try again; make it shorter or synchronous, touch fewer shared keys, or raise retries"
+        : "Try again once the prepared transaction that holds them is decided: see store.inDoubt()",
+      cause,
     )
     this.keys = keys
     this.attempts = attempts

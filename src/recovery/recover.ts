@@ -14,7 +14,7 @@ import { repairTail } from "./repair-tail.ts"
 import { replayLog } from "./replay-log.ts"
 import type { Fold } from "./replay-log.ts"
 import { RecoveryMeter } from "./report.ts"
-import type { RecoveryPhase, RecoveryProgress, RecoveryReport } from "./report.ts"
+import type { RecoveryPhase, RecoveryProgress, RecoveryReport, TransactionCounts } from "./report.ts"
 import { scanLog } from "./scan-log.ts"
 import type { ScanResult } from "./scan-log.ts"
 import { listStart, removeLeftovers } from "./select-checkpoint.ts"
@@ -30,6 +30,8 @@ export interface RecoveryInput {
   /** Where the checkpoint is loaded, and the log folded into. Must be empty. No state: the log alone is recovered. */
   readonly state: StateTarget | undefined
   readonly fold: Fold
+  /** Called when the state is whole. Default: there are none. */
+  readonly countTransactions?: () => TransactionCounts
   readonly onProgress: (progress: RecoveryProgress) => void
 }
 
@@ -38,6 +40,12 @@ export interface Recovered {
   readonly checkpoint: CheckpointInfo | undefined
   readonly end: LogEnd
   readonly report: RecoveryReport
+}
+
+const NO_TRANSACTIONS: TransactionCounts = {
+  transactionsInDoubt: 0,
+  transactionsCommitted: 0,
+  transactionsAborted: 0,
 }
 
 /** Fails with: Corruption, UnsupportedFormat, StorageFailed. */
@@ -63,8 +71,9 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   )
   checkReach(loaded, scan)
   progress("repair-tail", 0, 0)
+  let removedFiles = 0
   const end = await meter.phase("repair-tail", async () => {
-    await removeLeftovers(directory, manifest)
+    removedFiles = await removeLeftovers(directory, manifest)
     return repairTail(directory, start, scan, clock.wallMs())
   })
   progress("replay-log", 0, scan.sizeBytes)
@@ -87,6 +96,12 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     epoch: scan.epoch,
     wasSealed: scan.tail === undefined,
     cutBytes: scan.tail?.isTorn === true ? scan.tail.fileSize - scan.tail.offset : 0,
+    tornFrames: scan.tail?.isTorn === true ? 1 : 0,
+    rolledBackFrames: scan.cutFrameCount,
+    // What passes a checkpoint over is that it cannot be proven good.
+    checksumFailures: Number(scan.stop === "checksum") + loaded.warnings.length,
+    removedFiles,
+    ...(input.countTransactions?.() ?? NO_TRANSACTIONS),
     tail: describeTail(scan),
     warnings: [...input.warnings, ...loaded.warnings],
   }

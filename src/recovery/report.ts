@@ -18,7 +18,16 @@ export interface RecoveryProgress {
   readonly totalBytes: number
 }
 
-export interface RecoveryReport {
+/** Prepared transactions as recovery found them. */
+export interface TransactionCounts {
+  /** They wait for their decision: `store.inDoubt()`. */
+  readonly transactionsInDoubt: number
+  /** Decisions that are still remembered. */
+  readonly transactionsCommitted: number
+  readonly transactionsAborted: number
+}
+
+export interface RecoveryReport extends TransactionCounts {
   /** False for a directory that was made by this very open. */
   readonly foundStore: boolean
   /** How long each phase took, in milliseconds. */
@@ -44,6 +53,14 @@ export interface RecoveryReport {
   readonly wasSealed: boolean
   /** Bytes behind the last valid frame that were no zeros and were cut off: a torn tail. */
   readonly cutBytes: number
+  /** Frames that were begun and never finished, and were cut off: partial writes. */
+  readonly tornFrames: number
+  /** Whole frames behind those, never synced, so never acknowledged as `synced`, that were rolled back by the cut. */
+  readonly rolledBackFrames: number
+  /** Frames and checkpoints that did not match their checksums, and were cut off or passed over. */
+  readonly checksumFailures: number
+  /** Files that were removed: what an interrupted checkpoint or compaction had left. */
+  readonly removedFiles: number
   /** What stopped the scan, in words. */
   readonly tail: string
   /** Damaged manifest copies and the like, which did not stop recovery. */

@@ -40,6 +40,8 @@ export interface ScanResult {
   readonly frameCount: number
   readonly sizeBytes: number
   readonly stop: ScanStop
+  /** Intact frames behind the end: written behind one that never reached the disk, and not synced. They are cut. */
+  readonly cutFrameCount: number
   /** The seal at the end of the log, which may so far be in memory only. Undefined where there is a tail, or no frame. */
   readonly unproven: UnprovenRange | undefined
 }
@@ -76,6 +78,8 @@ interface ScanState {
   checksum: number | undefined
   frameCount: number
   sizeBytes: number
+  /** Intact frames behind the end, which are cut with it. */
+  cutFrameCount: number
   /** The seal read last, if no frame stands behind it. */
   seal: UnprovenRange | undefined
 }
@@ -133,6 +137,7 @@ async function scanBehind(
     checksum: start.firstLsn === 1 && known.length === 0 ? 0 : undefined,
     frameCount: 0,
     sizeBytes: 0,
+    cutFrameCount: 0,
     seal: undefined,
   }
   const segments = start.segments.slice(known.length)
@@ -164,6 +169,7 @@ async function scanBehind(
     frameCount: state.frameCount,
     sizeBytes: state.sizeBytes,
     stop,
+    cutFrameCount: state.cutFrameCount,
     unproven: tail === undefined ? state.seal : undefined,
   }
 }
@@ -220,7 +226,7 @@ async function scanSegment(
       if ((state.frameCount & 63) === 0) onBytes(state.sizeBytes + reader.offset)
     }
     const { stop, offset } = reader
-    await refuseDurableBehind(reader, file, offset, state.lastLsn)
+    state.cutFrameCount += await refuseDurableBehind(reader, file, offset, state.lastLsn)
     state.sizeBytes += offset
     onBytes(state.sizeBytes)
     return { frameCount, offset, fileSize: reader.size, isSealed: false, stop }
@@ -234,17 +240,17 @@ function refuseWrongSeal(file: string, offset: number, seal: FrameHeader, frameC
   throw new Corruption(file, offset, lastLsn, `the seal counts ${seal.recordCount} frames, there are ${frameCount}`)
 }
 
-/** Looks for intact frames behind the place where the chain of valid ones ends. */
+/** Looks for intact frames behind the place where the chain of valid ones ends. Returns how many may be cut. */
 async function refuseDurableBehind(
   reader: SegmentReader,
   file: string,
   offset: number,
   lastLsn: number,
-): Promise<void> {
+): Promise<number> {
   let from = offset
-  for (;;) {
+  for (let count = 0; ; count++) {
     const found = await reader.findIntact(from)
-    if (found === undefined) return
+    if (found === undefined) return count
     if (found.kind === FRAME_SEAL || found.durableLsn > lastLsn) {
       throw new Corruption(
         file,

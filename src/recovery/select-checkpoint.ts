@@ -52,10 +52,10 @@ export async function listStart(directory: LogDirectory, manifest: Manifest): Pr
 
 /**
  * Removes what an interrupted checkpoint or compaction left. Not before the log is found good: a store that is refused is
- * not changed. Fails with: StorageFailed.
+ * not changed. Returns how many files that were. Fails with: StorageFailed.
  */
-export async function removeLeftovers(directory: LogDirectory, manifest: Manifest): Promise<void> {
-  await removeUnfinished(directory)
+export async function removeLeftovers(directory: LogDirectory, manifest: Manifest): Promise<number> {
+  let count = Number(await removeUnfinished(directory))
   const { fileSystem, path } = directory
   try {
     for (const name of await fileSystem.list(path)) {
@@ -64,7 +64,9 @@ export async function removeLeftovers(directory: LogDirectory, manifest: Manifes
       // Let go before a crash that came between the manifest and the unlink.
       probe("a retired segment is removed by recovery")
       await fileSystem.unlink(fileSystem.join(path, name))
+      count++
     }
+    return count
   } catch (error) {
     throw storageFailed("clean", path, error)
   }

@@ -44,6 +44,8 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "transactions_committed",
   "transactions_retried",
   "transactions_failed",
+  "prepared_committed",
+  "prepared_aborted",
   "actors_recoveries",
   "actors_restarts",
   "shard_rebuilds",

@@ -93,17 +93,18 @@ export async function open(
     settings.signal?.throwIfAborted()
     settings.onRecovery?.(progress)
   })
+  let store: Store
   try {
     await engine.start()
     isOpening = false
     settings.signal?.throwIfAborted()
+    const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
+    store = new Store(path, engine, lock, settings, events)
   } catch (error) {
     await engine.stop().catch(() => undefined)
     await owned.lock.release().catch(() => undefined)
     throw typedError("open", path, error)
   }
-  const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
-  const store = new Store(path, engine, lock, settings, events)
   events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
   audit?.begin()
   return store

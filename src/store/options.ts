@@ -57,6 +57,23 @@ export interface SnapshotOptions {
   readonly count?: number
 }
 
+export interface PreparedOptions {
+  /**
+   * Milliseconds that a prepared transaction is in doubt until the event "in-doubt" tells of it and, unless
+   * `alerts.inDoubtMs` says otherwise, an alert is raised. Default 60,000; 0: never.
+   */
+  readonly warnMs?: number
+  /**
+   * Milliseconds that one is in doubt, while the store is open, until it is aborted by presumption. Default 0: never. Only
+   * for coordinators that never commit later than that: where one does, part of a transaction is lost.
+   */
+  readonly abortMs?: number
+  /** Transactions that may be in doubt at a time. Default 100,000. */
+  readonly count?: number
+  /** Newest decisions that are remembered, for `outcome` and for a decision that is repeated. Default 10,000. */
+  readonly decisions?: number
+}
+
 export interface AlertOptions extends Partial<AlertThresholds> {
   /** Told of every alert that is raised, also with another severity, or cleared. */
   readonly onAlert?: (alert: Alert, change: "raised" | "cleared") => void
@@ -75,6 +92,8 @@ export interface OpenOptions {
   readonly keep?: KeepOptions
   /** What snapshots may keep. */
   readonly snapshots?: SnapshotOptions
+  /** Prepared transactions, of two-phase commit. */
+  readonly prepared?: PreparedOptions
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */

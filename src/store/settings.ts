@@ -24,6 +24,7 @@ import type {
   FollowOptions,
   KeepOptions,
   PastOptions,
+  PreparedOptions,
   SnapshotOptions,
 } from "./options.ts"
 
@@ -38,6 +39,7 @@ export interface Settings {
   readonly onAlert: AlertOptions["onAlert"]
   readonly keep: Required<KeepOptions>
   readonly snapshots: Required<SnapshotOptions>
+  readonly prepared: Required<PreparedOptions>
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
@@ -57,6 +59,7 @@ const CHECKPOINT_DEFAULTS: Required<CheckpointOptions> = {
   worker: true,
 }
 const SNAPSHOT_DEFAULTS: Required<SnapshotOptions> = { bytes: 64 * 1024 * 1024, count: 1_000 }
+const PREPARED_DEFAULTS: Required<PreparedOptions> = { warnMs: 60_000, abortMs: 0, count: 100_000, decisions: 10_000 }
 const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0, historyBytes: 0 }
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
@@ -69,6 +72,7 @@ export function settingsFrom(options: unknown): Settings {
     "checkpoint",
     "keep",
     "snapshots",
+    "prepared",
     "shards",
     "segmentBytes",
     "create",
@@ -79,6 +83,7 @@ export function settingsFrom(options: unknown): Settings {
   ])
   const flush = record("flush", given["flush"] ?? {}, Object.keys(FLUSH_DEFAULTS))
   const keep = record("keep", given["keep"] ?? {}, Object.keys(KEEP_DEFAULTS))
+  const prepared = preparedFrom(given["prepared"])
   const backlog = record("backlog", given["backlog"] ?? {}, Object.keys(BACKLOG_DEFAULTS))
   return {
     durability: durabilityFrom("durability", given["durability"]) ?? "synced",
@@ -100,7 +105,8 @@ export function settingsFrom(options: unknown): Settings {
       waiters: integer("backlog.waiters", backlog["waiters"], BACKLOG_DEFAULTS.waiters, 1, 100_000_000),
     },
     checkpoint: checkpointFrom(given["checkpoint"]),
-    ...alertsFrom(given["alerts"]),
+    ...alertsFrom(given["alerts"], prepared.warnMs),
+    prepared,
     keep: {
       checkpoints: integer("keep.checkpoints", keep["checkpoints"], KEEP_DEFAULTS.checkpoints, 1, 1000),
       historyMs: integer(
@@ -162,7 +168,22 @@ function snapshotsFrom(value: unknown): Required<SnapshotOptions> {
   }
 }
 
-function alertsFrom(value: unknown): { alerts: AlertThresholds | undefined; onAlert: AlertOptions["onAlert"] } {
+function preparedFrom(value: unknown): Required<PreparedOptions> {
+  const given = record("prepared", value ?? {}, Object.keys(PREPARED_DEFAULTS))
+  const { warnMs, abortMs, count, decisions } = PREPARED_DEFAULTS
+  const longestMs = Number.MAX_SAFE_INTEGER
+  return {
+    warnMs: integer("prepared.warnMs", given["warnMs"], warnMs, 0, longestMs, "milliseconds"),
+    abortMs: integer("prepared.abortMs", given["abortMs"], abortMs, 0, longestMs, "milliseconds"),
+    count: integer("prepared.count", given["count"], count, 1, 10_000_000),
+    decisions: integer("prepared.decisions", given["decisions"], decisions, 1, 10_000_000),
+  }
+}
+
+function alertsFrom(
+  value: unknown,
+  warnMs: number,
+): { alerts: AlertThresholds | undefined; onAlert: AlertOptions["onAlert"] } {
   if (value === false) return { alerts: undefined, onAlert: undefined }
   const given = record("alerts", value ?? {}, [...Object.keys(ALERT_DEFAULTS), "onAlert"])
   const count = (name: keyof AlertThresholds, fallback: number = ALERT_DEFAULTS[name], unit?: string): number =>
@@ -184,6 +205,7 @@ function alertsFrom(value: unknown): { alerts: AlertThresholds | undefined; onAl
     eventLoopMs: count("eventLoopMs", undefined, "milliseconds"),
     restarts: count("restarts"),
     checkpointFailures: count("checkpointFailures"),
+    inDoubtMs: count("inDoubtMs", warnMs > 0 ? warnMs : Number.MAX_SAFE_INTEGER, "milliseconds"),
   }
   return { alerts, onAlert: optional("alerts.onAlert", given["onAlert"], "function", isAlertListener) }
 }

@@ -19,6 +19,10 @@ type Occurrence =
   | { readonly kind: "backed-up"; readonly report: BackupReport }
   /** A snapshot was forgotten without having been closed, and closed now. `place`: the stack of the call that took it. */
   | { readonly kind: "snapshot-leaked"; readonly lsn: number; readonly place: string }
+  /** A prepared transaction has waited long for its decision: the option `prepared.warnMs`. Told once, and at each open. */
+  | { readonly kind: "in-doubt"; readonly id: string; readonly ageMs: number }
+  /** One was aborted because nobody has decided it for so long: the option `prepared.abortMs`. */
+  | { readonly kind: "presumed-aborted"; readonly id: string; readonly ageMs: number; readonly lsn: number }
   /** The audit log cannot be written. Told once, until it can be; the store itself is as well as its status says. */
   | { readonly kind: "audit-failed"; readonly error: unknown }
   /** Nobody owns the directory any more. `reason`: why the store gave up; undefined where its user closed it. */

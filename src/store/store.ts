@@ -30,6 +30,8 @@ import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
+import { PreparedTransactions } from "./prepared.ts"
+import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
 import type { Settings } from "./settings.ts"
 import { Reader } from "./reader.ts"
 import { SnapshotRegistry } from "./snapshot-registry.ts"
@@ -64,10 +66,11 @@ export class Store {
   readonly #context: TableContext
   readonly #registry: SnapshotRegistry
   readonly #snapshots: Snapshots
+  readonly #prepared: PreparedTransactions
   readonly #transactions: TransactionRunner
   readonly #states: EngineStates
 
-  /** Made by `open`. */
+  /** Made by `open`. Fails with: UnsupportedFormat. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
     const { durability, snapshots } = settings
     this.path = path
@@ -90,10 +93,14 @@ export class Store {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
     this.#states = new EngineStates(engine, this.#life, this.#registry, versions)
-    this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, durability)
+    this.#prepared = new PreparedTransactions(engine, this.#context, this.#life, events, settings.prepared)
+    this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, this.#prepared, durability)
+    engine.inDoubtMs = () => this.#prepared.oldestMs
+    this.#prepared.attach()
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
+      if (state === "closed") this.#prepared.stop()
     }
   }
 
@@ -180,6 +187,33 @@ export class Store {
     options: TransactOptions = {},
   ): Promise<TransactionResult<Awaited<Result>>> {
     return this.#transactions.run(work, options)
+  }
+
+  /** Prepared transactions that wait for their decision, oldest first. Fails with: StoreClosed. */
+  inDoubt(): InDoubtTransaction[] {
+    return this.#prepared.inDoubt()
+  }
+
+  /**
+   * Commits a prepared transaction: its writes become one commit, on stable storage when this resolves. A decision that
+   * was taken before resolves to that one's LSN, as long as it is remembered.
+   * Fails with: UnknownTransaction, AlreadyDecided, and like `batch`; then it is in doubt as before. Restarting.
+   */
+  commitPrepared(id: string, options?: DecideOptions): Promise<Receipt> {
+    return this.#prepared.commit(id, options)
+  }
+
+  /** Aborts a prepared transaction, for good: see `commitPrepared`. Nothing is left of what it was to write. */
+  abortPrepared(id: string, reason?: string, options?: DecideOptions): Promise<Receipt> {
+    return this.#prepared.abort(id, reason, options)
+  }
+
+  /**
+   * How the transaction stands that was prepared under the id; undefined where none was, or its decision is not remembered
+   * any more. Like `get` it tells what is applied, also what is not durable yet. Fails with: Restarting, StoreClosed.
+   */
+  outcome(id: string): PreparedOutcome | undefined {
+    return this.#prepared.outcome(id)
   }
 
   /**
@@ -308,7 +342,8 @@ export class Store {
   }
 
   metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, this.#writer, this.#reader, this.#registry, this.#snapshots, this.#transactions)
+    const [writer, reader, registry, snapshots] = [this.#writer, this.#reader, this.#registry, this.#snapshots]
+    return collectMetrics(this.#engine, writer, reader, registry, snapshots, this.#transactions, this.#prepared)
   }
 
   /**

@@ -8,12 +8,14 @@ import type { Engine } from "../actors/engine.ts"
 import type { Durability } from "../model/durability.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
+import { KeyInDoubt } from "../model/prepare-errors.ts"
 import { TransactionConflict, TransactionTimedOut } from "../model/transaction-errors.ts"
 import type { ConflictingKey } from "../model/transaction-errors.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
 import { abortable } from "./abortable.ts"
 import type { Operation } from "./commit-session.ts"
 import { durabilityFrom, integer, record } from "./option-checks.ts"
+import type { PreparedTransactions } from "./prepared.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { TableContext, WriteOptions } from "./table-handle.ts"
 import { TransactionState } from "./transaction.ts"
@@ -35,6 +37,8 @@ export interface TransactionResult<Result> {
   readonly value: Result
   /** Its commit's place in the log; of one that wrote nothing, the last commit that it may have read. */
   readonly lsn: Lsn
+  /** The id under which it was prepared; then `lsn` is that of its PREPARE, and nothing is committed yet. */
+  readonly prepared?: string
 }
 
 export interface TransactionCounters {
@@ -60,14 +64,22 @@ export class TransactionRunner {
   readonly #context: TableContext
   readonly #writer: Writer
   readonly #registry: SnapshotRegistry
+  readonly #prepared: PreparedTransactions
   readonly #durability: Durability
   #chance: number
 
-  constructor(engine: Engine, context: TableContext, registry: SnapshotRegistry, durability: Durability) {
+  constructor(
+    engine: Engine,
+    context: TableContext,
+    registry: SnapshotRegistry,
+    prepared: PreparedTransactions,
+    durability: Durability,
+  ) {
     this.#engine = engine
     this.#context = context
     this.#writer = context.writer
     this.#registry = registry
+    this.#prepared = prepared
     this.#durability = durability
     this.#chance = engine.manifest.hashSecret.low | 1
   }
@@ -110,7 +122,7 @@ export class TransactionRunner {
         return await this.#try(work, attempt)
       } catch (error) {
         if (!(error instanceof Conflict)) throw error
-        if (tries > retries) throw new TransactionConflict(error.keys, tries)
+        if (tries > retries) throw new TransactionConflict(error.keys, tries, error.cause)
       }
       this.counters.retried++
       await abortable(this.#wait(Math.min(2 ** (tries - 1), BACK_OFF_MS_MAX)), attempt.signal)
@@ -134,6 +146,7 @@ export class TransactionRunner {
       snapshot = this.#registry.take()
       transaction.goOn(snapshot)
     }
+    let hasEnded = false
     let value: Result | undefined
     try {
       const begin = await this.#writer.update(
@@ -147,36 +160,54 @@ export class TransactionRunner {
           }
           if (snapshot !== undefined) return []
           transaction.end()
-          return transaction.operations()
+          hasEnded = true
+          return this.#operationsOf(transaction)
         },
         durability,
         signal,
         goOn,
       )
-      if (snapshot === undefined) return { value: value as Awaited<Result>, lsn: begin.lsn }
+      if (snapshot === undefined) return await this.#result(transaction, value as Awaited<Result>, begin.lsn)
       const taken: OpenSnapshot = snapshot
       const settled = await abortable(Promise.resolve(value as Result), signal)
       transaction.throwIfAborted()
       transaction.end()
       this.#registry.check(taken)
       // All that it read is one state that there was: nothing can contradict it.
-      if (!transaction.hasWrites) return { value: settled, lsn: lsnOf(taken.lsn) }
+      if (!transaction.hasWrites && transaction.preparedId === undefined)
+        return { value: settled, lsn: lsnOf(taken.lsn) }
+      hasEnded = true
       const decide = (): readonly Operation[] => {
         this.#registry.check(taken)
         const keys = transaction.conflicts()
         // What it keeps is of no more use, and the commit may take a while.
         release()
         if (keys.length > 0) throw new Conflict(keys)
-        return transaction.operations()
+        return this.#operationsOf(transaction)
       }
       const { lsn } = await this.#writer.update(decide, durability, signal)
-      return { value: settled, lsn }
+      return await this.#result(transaction, settled, lsn)
     } catch (error) {
       transaction.end(error)
-      throw error
+      // One in doubt is in the way of the commit. What the function itself has met there is the function's.
+      if (hasEnded && error instanceof KeyInDoubt) throw new Conflict([{ table: error.table, key: error.key }], error)
+      throw hasEnded && transaction.preparedId !== undefined ? this.#prepared.explained(error) : error
     } finally {
       release()
     }
+  }
+
+  /** What it commits now: its writes, or that it is prepared. */
+  #operationsOf(transaction: TransactionState): readonly Operation[] {
+    const { claim } = transaction
+    return claim === undefined ? transaction.operations() : this.#prepared.prepare(claim)
+  }
+
+  async #result<Value>({ preparedId }: TransactionState, value: Value, lsn: Lsn): Promise<TransactionResult<Value>> {
+    if (preparedId === undefined) return { value, lsn }
+    // Whatever the durability of other writes: who says that he is prepared says so for good.
+    await this.#prepared.flushed()
+    return { value, lsn, prepared: preparedId }
   }
 
   /** A signal that says so when the time is over or the user's signal does. */
@@ -213,8 +244,9 @@ export class TransactionRunner {
 class Conflict extends Error {
   readonly keys: readonly ConflictingKey[]
 
-  constructor(keys: readonly ConflictingKey[]) {
-    super("others came first")
+  /** `cause`: what is in the way, where nobody has changed anything. */
+  constructor(keys: readonly ConflictingKey[], cause?: KeyInDoubt) {
+    super("others came first", cause === undefined ? undefined : { cause })
     this.keys = keys
   }
 }

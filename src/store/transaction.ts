@@ -14,6 +14,8 @@ import type { ConflictingKey } from "../model/transaction-errors.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
 import type { Operation } from "./commit-session.ts"
+import { checkTransactionId } from "./prepared-record.ts"
+import type { Claim } from "./prepared-record.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext } from "./table-handle.ts"
 import { checkKey } from "./table-view.ts"
@@ -41,6 +43,12 @@ export interface Transaction {
   entries<Value>(table: TableHandle<Value>): IterableIterator<[string, Value]>
   values<Value>(table: TableHandle<Value>): IterableIterator<Value>
   size(table: AnyTable): number
+  /**
+   * When the function ends, the transaction is prepared under the id instead of committed: written to stable storage, and
+   * decided later by `store.commitPrepared(id)` or `store.abortPrepared(id)`, also after a crash. Until then nobody else
+   * writes what it wrote or depends on, and nobody sees its writes. `data` is for whoever decides; it is copied.
+   */
+  prepare(id: string, data?: unknown): void
   /** Ends the transaction without a trace: throws the reason, and `transact` rejects with it. Default: an AbortError. */
   abort(reason?: unknown): never
 }
@@ -57,6 +65,7 @@ export class TransactionState implements Transaction {
   readonly #reads: Map<TableEntry, Set<string>> = new Map()
   /** Tables that were walked or counted: as a whole, whatever part of them was wanted. */
   readonly #scanned: Set<TableEntry> = new Set()
+  #prepared: { readonly id: string; readonly data: unknown } | undefined
   #readCount = 0
   #writeCount = 0
   /** Why no more operations are taken. */
@@ -132,6 +141,13 @@ export class TransactionState implements Transaction {
     return size
   }
 
+  prepare(id: string, data?: unknown): void {
+    this.#check()
+    checkTransactionId(id)
+    if (this.#prepared !== undefined) throw new TypeError("the transaction is to be prepared already, under one id")
+    this.#prepared = { id, data: this.#context.writer.copy(data) }
+  }
+
   abort(reason: unknown = new DOMException("the transaction was aborted by its function", "AbortError")): never {
     this.#check()
     this.#aborted = { reason }
@@ -172,6 +188,17 @@ export class TransactionState implements Transaction {
 
   get hasWrites(): boolean {
     return this.#writeCount > 0
+  }
+
+  /** The id under which it is to be prepared; undefined where it is to be committed. */
+  get preparedId(): string | undefined {
+    return this.#prepared?.id
+  }
+
+  /** Undefined where it is to be committed. */
+  get claim(): Claim | undefined {
+    if (this.#prepared === undefined) return undefined
+    return { ...this.#prepared, operations: this.operations(), reads: this.#reads, scanned: this.#scanned }
   }
 
   /**

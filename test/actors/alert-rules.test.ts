@@ -13,6 +13,7 @@ const WELL: AlertReadings = {
   eventLoopMs: 1,
   restarts: 0,
   checkpointFailures: 0,
+  inDoubtMs: 0,
   isReadOnly: false,
 }
 
@@ -147,13 +148,14 @@ describe("the board", () => {
         eventLoopMs: 1234.5,
         restarts: 7,
         checkpointFailures: 5,
+        inDoubtMs: 61_500,
         isReadOnly: true,
       },
       0,
     )
     expect(changes.map(({ alert }) => alert.rule)).toEqual(ALERT_RULES)
     const summaries = changes.map(({ alert }) => alert.summary).join("; ")
-    for (const part of ["60.0 MB", "75.0 %", "5.0 %", "250 ms", "1235 ms", "7 times", "5 checkpoints"]) {
+    for (const part of ["60.0 MB", "75.0 %", "5.0 %", "250 ms", "1235 ms", "7 times", "5 checkpoints", "61500 ms"]) {
       expect(summaries).toContain(part)
     }
     for (const { alert } of changes) expect(alert.remedy).toMatch(/^[A-Z].{20,}[^.]$/)

@@ -35,6 +35,12 @@ describe("the limits", () => {
     expect(limits.BATCH_OPERATION_COUNT_MAX * smallest).toBeLessThanOrEqual(limits.FRAME_PAYLOAD_SIZE_MAX)
   })
 
+  test("what one record of a prepared transaction holds fits one commit, with a header and padding for each operation", () => {
+    const overhead = limits.PREPARED_OPERATION_COUNT_MAX * (RECORD_HEADER_SIZE + 7)
+    const decision = 8 * recordSize(limits.KEY_SIZE_MAX, limits.KEY_SIZE_MAX)
+    expect(limits.VALUE_SIZE_MAX + overhead + decision).toBeLessThanOrEqual(limits.COMMIT_SIZE_MAX)
+  })
+
   test("the largest frame fits its length field, a 31-bit size and the largest segment", () => {
     expect(limits.FRAME_PAYLOAD_SIZE_MAX % 8).toBe(0)
     expect(frameSize(limits.FRAME_PAYLOAD_SIZE_MAX)).toBeLessThan(2 ** 31)

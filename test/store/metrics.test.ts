@@ -78,6 +78,18 @@ test("every metric can be changed", async () => {
   })
   await done(retried)
   look()
+  for (const id of ["T1", "T2", "T3"]) {
+    const prepared = store.transact((tx) => {
+      tx.put(table, `of ${id}`, id)
+      tx.prepare(id)
+    })
+    await done(prepared)
+  }
+  clock.advance(10)
+  look()
+  await done(store.commitPrepared("T1"))
+  await done(store.abortPrepared("T2"))
+  look()
   snapshot.close()
   using expiring = store.snapshot()
   const deletes = store.batch((batch) => {
