@@ -15,6 +15,7 @@ export type AlertRule =
   | "event-loop"
   | "actors"
   | "checkpoints"
+  | "consumers"
   | "read-only"
 
 /** Something that wants an operator's attention. Data only. */
@@ -75,6 +76,7 @@ export interface AlertReadings {
   readonly eventLoopMs: number | undefined
   readonly restarts: number | undefined
   readonly checkpointFailures: number | undefined
+  readonly failedConsumers: number | undefined
   readonly isReadOnly: boolean | undefined
 }
 
@@ -159,6 +161,14 @@ const RULES: readonly Rule[] = [
     critical: (thresholds) => thresholds.checkpointFailures,
     summary: (value) => `${value} checkpoints in a row have failed: the log grows, and the next open takes longer`,
     remedy: "See the error in the event checkpoint-failed; nothing is lost as long as the log is whole",
+  },
+  {
+    name: "consumers",
+    unit: "count",
+    read: ({ failedConsumers }) => failedConsumers,
+    warning: () => 1,
+    summary: (value) => `${value} of the consumers and views stand still`,
+    remedy: "See in consumers() and views() which, and why; mend the cause, then resume it",
   },
   {
     name: "read-only",

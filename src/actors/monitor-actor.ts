@@ -103,6 +103,7 @@ export class MonitorActor extends Actor<"tick"> {
       eventLoopMs: this.#eventLoop?.p99Ms,
       restarts: this.#restartsOfAnActor(),
       checkpointFailures: this.#checkpointer.failuresInARow,
+      failedConsumers: engine.consumers.failedCount,
       isReadOnly: engine.status.state === "read-only",
     }
     for (const change of this.#board.evaluate(readings, engine.clock.wallMs())) {

@@ -7,10 +7,12 @@ import type { Engine } from "../actors/engine.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
+import type { ConsumerMetrics, Consumers } from "./consumers.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
 import type { TransactionRunner } from "./transact.ts"
+import type { ViewMetrics, Views } from "./views.ts"
 import type { Writer } from "./writer.ts"
 
 export interface StoreMetrics {
@@ -77,6 +79,8 @@ export interface StoreMetrics {
     /** Rejected, for whatever reason. */
     readonly failed: number
   }
+  readonly consumers: ConsumerMetrics
+  readonly views: ViewMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -119,6 +123,7 @@ export function collectMetrics(
   registry: SnapshotRegistry,
   snapshots: Snapshots,
   transactions: TransactionRunner,
+  { consumers, views }: { readonly consumers: Consumers; readonly views: Views },
 ): StoreMetrics {
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
@@ -186,6 +191,8 @@ export function collectMetrics(
       leaked: snapshots.leakedCount,
     },
     transactions: { ...transactions.counters },
+    consumers: consumers.metrics(),
+    views: views.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

@@ -20,6 +20,8 @@ import type { Receipt } from "../wal/commit-batch.ts"
 import { abortable } from "./abortable.ts"
 import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
+import { Consumers } from "./consumers.ts"
+import { ConsumingStore } from "./consuming-store.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { versionsOf } from "./history.ts"
@@ -39,6 +41,7 @@ import { TransactionRunner } from "./transact.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
 import { VersionReader } from "./version-reader.ts"
+import { Views } from "./views.ts"
 import { Writer } from "./writer.ts"
 
 export interface ChangesOptions extends TableChangesOptions {
@@ -53,7 +56,7 @@ export interface CheckpointRunOptions {
   readonly signal?: AbortSignal
 }
 
-export class Store {
+export class Store extends ConsumingStore {
   /** The directory. */
   readonly path: string
   readonly #engine: Engine
@@ -66,9 +69,12 @@ export class Store {
   readonly #registry: SnapshotRegistry
   readonly #snapshots: Snapshots
   readonly #transactions: TransactionRunner
+  protected override readonly consumption: Consumers
+  protected override readonly viewing: Views
 
   /** Made by `open`. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
+    super()
     const { durability, snapshots } = settings
     this.path = path
     this.#engine = engine
@@ -90,6 +96,9 @@ export class Store {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
     this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, durability)
+    const emit = events.emit.bind(events)
+    this.consumption = new Consumers(engine, this.#context, this.#transactions, durability, emit)
+    this.viewing = new Views(engine, this.#context, this.#transactions, this.#registry, emit)
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
@@ -310,7 +319,9 @@ export class Store {
   }
 
   metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, this.#writer, this.#reader, this.#registry, this.#snapshots, this.#transactions)
+    const followers = { consumers: this.consumption, views: this.viewing }
+    const [engine, registry, transactions] = [this.#engine, this.#registry, this.#transactions]
+    return collectMetrics(engine, this.#writer, this.#reader, registry, this.#snapshots, transactions, followers)
   }
 
   /**
@@ -318,7 +329,7 @@ export class Store {
    * waits for the same end.
    */
   close(): Promise<void> {
-    return this.#life.close()
+    return this.#life.close(() => this.endUse())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

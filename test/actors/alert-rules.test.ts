@@ -13,6 +13,7 @@ const WELL: AlertReadings = {
   eventLoopMs: 1,
   restarts: 0,
   checkpointFailures: 0,
+  failedConsumers: 0,
   isReadOnly: false,
 }
 
@@ -50,6 +51,7 @@ const flush = (flushLatencyMs: number): Partial<AlertReadings> => ({ flushLatenc
 const loop = (eventLoopMs: number): Partial<AlertReadings> => ({ eventLoopMs })
 const restarts = (count: number): Partial<AlertReadings> => ({ restarts: count })
 const failures = (checkpointFailures: number): Partial<AlertReadings> => ({ checkpointFailures })
+const stuck = (failedConsumers: number): Partial<AlertReadings> => ({ failedConsumers })
 const readOnly = (isReadOnly: boolean): Partial<AlertReadings> => ({ isReadOnly })
 
 const CASES: readonly Case[] = [
@@ -59,6 +61,7 @@ const CASES: readonly Case[] = [
   { rule: "event-loop", severity: "warning", readings: [loop(199.9), loop(200), loop(160), loop(159.9)] },
   { rule: "actors", severity: "warning", readings: [restarts(3), restarts(4), restarts(4), restarts(3)] },
   { rule: "checkpoints", severity: "critical", readings: [failures(2), failures(3), failures(4), failures(0)] },
+  { rule: "consumers", severity: "warning", readings: [stuck(0), stuck(1), stuck(1), stuck(0)] },
   { rule: "read-only", severity: "critical", readings: [readOnly(false), readOnly(true), readOnly(true), WELL] },
 ]
 
@@ -147,13 +150,14 @@ describe("the board", () => {
         eventLoopMs: 1234.5,
         restarts: 7,
         checkpointFailures: 5,
+        failedConsumers: 2,
         isReadOnly: true,
       },
       0,
     )
     expect(changes.map(({ alert }) => alert.rule)).toEqual(ALERT_RULES)
     const summaries = changes.map(({ alert }) => alert.summary).join("; ")
-    for (const part of ["60.0 MB", "75.0 %", "5.0 %", "250 ms", "1235 ms", "7 times", "5 checkpoints"]) {
+    for (const part of ["60.0 MB", "75.0 %", "5.0 %", "250 ms", "1235 ms", "7 times", "5 checkpoints", "2 of the"]) {
       expect(summaries).toContain(part)
     }
     for (const { alert } of changes) expect(alert.remedy).toMatch(/^[A-Z].{20,}[^.]$/)
