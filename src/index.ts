@@ -35,6 +35,28 @@ export type { PastStore } from "./store/past.ts"
 export type { TableView } from "./store/table-view.ts"
 export type { StoreEvent } from "./store/store-event.ts"
 export type { StoreMetrics } from "./store/metrics.ts"
+export type { Consumer, ConsumerInfo, ConsumerState, ReplayReport } from "./store/consumer.ts"
+export type {
+  BatchConsumeOptions,
+  BatchHandler,
+  CommitHandler,
+  ConsumeOptions,
+  ConsumerContext,
+  ConsumerPosition,
+  RetryOptions,
+} from "./store/consumer-options.ts"
+export type { DeadLetter } from "./store/consumer-record.ts"
+export type { ConsumerMetrics } from "./store/consumers.ts"
+export type { View, ViewInfo, ViewState } from "./store/view.ts"
+export type {
+  FoldDefinition,
+  MapDefinition,
+  ReduceDefinition,
+  SourceChange,
+  SourceRecord,
+  ViewSource,
+} from "./store/view-definition.ts"
+export type { ViewMetrics } from "./store/views.ts"
 export { prometheusText } from "./store/prometheus.ts"
 export { lastEventId, serverSentEvents } from "./store/server-sent-events.ts"
 export type { ServerSentEventsOptions } from "./store/server-sent-events.ts"
@@ -49,6 +71,7 @@ export type { RecoveryPhase, RecoveryProgress, RecoveryReport, TransactionCounts
 export type { Change, Commit } from "./model/change.ts"
 export type { Durability } from "./model/durability.ts"
 export type { Lsn } from "./model/lsn.ts"
+export { ConsumerFailed, ConsumerRunning, ConsumerUnknown } from "./model/consumer-errors.ts"
 export { InvariantViolation } from "./model/invariant.ts"
 export {
   CannotOpen,
@@ -82,4 +105,5 @@ export {
 } from "./model/transaction-errors.ts"
 export { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "./model/prepare-errors.ts"
 export type { Decision } from "./model/prepare-errors.ts"
+export { ViewFailed, ViewNameTaken, ViewReadOnly } from "./model/view-errors.ts"
 export type { ConflictingKey } from "./model/transaction-errors.ts"

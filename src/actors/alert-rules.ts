@@ -16,6 +16,7 @@ export type AlertRule =
   | "actors"
   | "checkpoints"
   | "in-doubt"
+  | "consumers"
   | "read-only"
 
 /** Something that wants an operator's attention. Data only. */
@@ -81,6 +82,7 @@ export interface AlertReadings {
   readonly checkpointFailures: number | undefined
   /** How long the oldest prepared transaction has waited. */
   readonly inDoubtMs: number | undefined
+  readonly failedConsumers: number | undefined
   readonly isReadOnly: boolean | undefined
 }
 
@@ -173,6 +175,14 @@ const RULES: readonly Rule[] = [
     warning: (thresholds) => thresholds.inDoubtMs,
     summary: (value) => `a prepared transaction has waited ${milliseconds(value)} for its decision, and holds its keys`,
     remedy: "See which with inDoubt(), ask its coordinator, then call commitPrepared or abortPrepared",
+  },
+  {
+    name: "consumers",
+    unit: "count",
+    read: ({ failedConsumers }) => failedConsumers,
+    warning: () => 1,
+    summary: (value) => `${value} of the consumers and views stand still`,
+    remedy: "See in consumers() and views() which, and why; mend the cause, then resume it",
   },
   {
     name: "read-only",

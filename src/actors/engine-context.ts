@@ -71,6 +71,7 @@ export interface EngineContext {
   readonly trustedLsn: Lsn | undefined
   /** LSNs below were given out. */
   readonly lsnMin: number
+  readonly consumers: { readonly failedCount: number }
   /** Whether the store was open before: a failure is then met by the supervisor, not by the caller of open. */
   readonly wasOpen: boolean
 

@@ -8,6 +8,7 @@
 //   │  └─ shard-0 … shard-n
 //   ├─ checkpointer
 //   ├─ change-publisher
+//   ├─ consumers
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -38,6 +39,7 @@ import type { FileLog } from "../wal/file-log.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
 import { ChangePublisherActor } from "./change-publisher-actor.ts"
 import { CheckpointerActor } from "./checkpointer-actor.ts"
+import { ConsumersActor } from "./consumers-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
@@ -68,6 +70,8 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #checkpointer: CheckpointerActor
   readonly #publisher: ChangePublisherActor
+  /** See ConsumersActor. */
+  readonly consumers: ConsumersActor
   /** See MonitorActor. */
   readonly monitor: MonitorActor
   // Changed by the actors.
@@ -114,6 +118,7 @@ export class Engine implements EngineContext {
     this.#writer = new WalWriterActor(this)
     this.#checkpointer = new CheckpointerActor(this, settings.checkpoint)
     this.#publisher = new ChangePublisherActor(this)
+    this.consumers = new ConsumersActor(settings.clock)
     this.monitor = new MonitorActor(this, this.#checkpointer)
   }
 
@@ -382,6 +387,7 @@ export class Engine implements EngineContext {
         },
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
+        actorChild(this.consumers),
         actorChild(this.monitor),
       ],
     }

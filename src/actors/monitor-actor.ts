@@ -104,6 +104,7 @@ export class MonitorActor extends Actor<"tick"> {
       restarts: this.#restartsOfAnActor(),
       checkpointFailures: this.#checkpointer.failuresInARow,
       inDoubtMs: engine.inDoubtMs(),
+      failedConsumers: engine.consumers.failedCount,
       isReadOnly: engine.status.state === "read-only",
     }
     for (const change of this.#board.evaluate(readings, engine.clock.wallMs())) {

@@ -102,6 +102,8 @@ export class AuditLog {
     if (event.kind === "closed" || event.kind === "audit-failed") return false
     // Where a program forgot something is no part of the store's life.
     if (event.kind === "snapshot-leaked") return false
+    // Nor is what its own functions do, whose errors may name keys and values; the alert is told of.
+    if (event.kind.startsWith("consumer-") || event.kind === "view-failed") return false
     if (event.kind !== "status") return true
     const { state } = event
     if (state === "opening" || state === "closing" || state === "closed") return false

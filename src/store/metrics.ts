@@ -8,10 +8,12 @@ import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
 import type { PreparedMetrics, PreparedTransactions } from "./prepared.ts"
+import type { ConsumerMetrics, Consumers } from "./consumers.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
 import type { TransactionRunner } from "./transact.ts"
+import type { ViewMetrics, Views } from "./views.ts"
 import type { Writer } from "./writer.ts"
 
 export interface StoreMetrics {
@@ -79,6 +81,8 @@ export interface StoreMetrics {
     readonly failed: number
   }
   readonly prepared: PreparedMetrics
+  readonly consumers: ConsumerMetrics
+  readonly views: ViewMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -114,15 +118,20 @@ export interface StoreMetrics {
   }
 }
 
-export function collectMetrics(
-  engine: Engine,
-  writer: Writer,
-  reader: Reader,
-  registry: SnapshotRegistry,
-  snapshots: Snapshots,
-  transactions: TransactionRunner,
-  prepared: PreparedTransactions,
-): StoreMetrics {
+/** The parts of a store that count for themselves. */
+export interface MetricSources {
+  readonly writer: Writer
+  readonly reader: Reader
+  readonly registry: SnapshotRegistry
+  readonly snapshots: Snapshots
+  readonly transactions: TransactionRunner
+  readonly prepared: PreparedTransactions
+  readonly consumers: Consumers
+  readonly views: Views
+}
+
+export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetrics {
+  const { writer, reader, registry, snapshots, transactions, prepared, consumers, views } = parts
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
   const report = engine.recovered?.report
@@ -190,6 +199,8 @@ export function collectMetrics(
     },
     transactions: { ...transactions.counters },
     prepared: prepared.metrics(),
+    consumers: consumers.metrics(),
+    views: views.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

@@ -9,10 +9,12 @@ import type { RecoveryReport } from "../recovery/report.ts"
 import { observeEvents } from "../streams/event-observable.ts"
 import type { EventSource } from "../streams/event-observable.ts"
 import type { BackupReport } from "./backup.ts"
+import type { ConsumerEvent } from "./consumer-event.ts"
 import type { AlertOptions } from "./options.ts"
 
 type Occurrence =
   | EngineEvent
+  | ConsumerEvent
   /** The store is open. `owner`: the process. */
   | { readonly kind: "opened"; readonly owner: string; readonly recovery: RecoveryReport }
   /** A backup of the store is whole. */

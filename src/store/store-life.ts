@@ -36,14 +36,15 @@ export class StoreLife {
     await this.#engine.commit.flush()
   }
 
-  /** Calling it again waits for the same end. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  /** `endUse` ends what uses the store from within, if anything does. Calling it again waits for the same end. */
+  close(endUse: () => Promise<unknown> | undefined): Promise<void> {
+    this.#closing ??= this.#close(endUse())
     return this.#closing
   }
 
-  async #close(): Promise<void> {
+  async #close(usersEnd: Promise<unknown> | undefined): Promise<void> {
     try {
+      if (usersEnd !== undefined) await usersEnd
       const { state } = this.#engine.status
       // Writes that wait in line were accepted: they go first.
       if (state === "open" || state === "recovering") await this.#drain()

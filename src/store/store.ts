@@ -23,6 +23,8 @@ import type { Receipt } from "../wal/commit-batch.ts"
 import { abortable } from "./abortable.ts"
 import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
+import { Consumers } from "./consumers.ts"
+import { ConsumingStore } from "./consuming-store.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { EngineStates } from "./engine-states.ts"
@@ -45,6 +47,7 @@ import { TransactionRunner } from "./transact.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
 import { VersionReader } from "./version-reader.ts"
+import { Views } from "./views.ts"
 import { Writer } from "./writer.ts"
 
 export interface CheckpointRunOptions {
@@ -54,7 +57,7 @@ export interface CheckpointRunOptions {
   readonly signal?: AbortSignal
 }
 
-export class Store {
+export class Store extends ConsumingStore {
   /** The directory. */
   readonly path: string
   readonly #engine: Engine
@@ -69,9 +72,12 @@ export class Store {
   readonly #prepared: PreparedTransactions
   readonly #transactions: TransactionRunner
   readonly #states: EngineStates
+  protected override readonly consumption: Consumers
+  protected override readonly viewing: Views
 
   /** Made by `open`. Fails with: UnsupportedFormat. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
+    super()
     const { durability, snapshots } = settings
     this.path = path
     this.#engine = engine
@@ -97,6 +103,9 @@ export class Store {
     this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, this.#prepared, durability)
     engine.inDoubtMs = () => this.#prepared.oldestMs
     this.#prepared.attach()
+    const emit = events.emit.bind(events)
+    this.consumption = new Consumers(engine, this.#context, this.#transactions, durability, emit)
+    this.viewing = new Views(engine, this.#context, this.#transactions, this.#registry, emit)
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
@@ -342,8 +351,16 @@ export class Store {
   }
 
   metrics(): StoreMetrics {
-    const [writer, reader, registry, snapshots] = [this.#writer, this.#reader, this.#registry, this.#snapshots]
-    return collectMetrics(this.#engine, writer, reader, registry, snapshots, this.#transactions, this.#prepared)
+    return collectMetrics(this.#engine, {
+      writer: this.#writer,
+      reader: this.#reader,
+      registry: this.#registry,
+      snapshots: this.#snapshots,
+      transactions: this.#transactions,
+      prepared: this.#prepared,
+      consumers: this.consumption,
+      views: this.viewing,
+    })
   }
 
   /**
@@ -351,7 +368,7 @@ export class Store {
    * waits for the same end.
    */
   close(): Promise<void> {
-    return this.#life.close()
+    return this.#life.close(() => this.endUse())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

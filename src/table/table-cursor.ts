@@ -22,11 +22,18 @@ export class TableCursor {
   readonly #index: HashIndex
   readonly #slabs: Slabs
   /** The records whose mixed hash is below this one were delivered. */
-  #mixed = 0
+  #mixed: number
 
-  constructor(index: HashIndex, slabs: Slabs) {
+  /** `position`: of an earlier cursor, which this one goes on from; also one of another life of the table. */
+  constructor(index: HashIndex, slabs: Slabs, position: number) {
     this.#index = index
     this.#slabs = slabs
+    this.#mixed = position
+  }
+
+  /** How far it has got. Holds as long as the store keeps its secret of the hash: for ever. */
+  get position(): number {
+    return this.#mixed
   }
 
   /** Goes on. False at the end, with no keys. */

@@ -214,8 +214,8 @@ export class Table {
   }
 
   /** A walk over all records that holds through any change in between. */
-  cursor(): TableCursor {
-    return new TableCursor(this.index, this.slabs)
+  cursor(position: number = 0): TableCursor {
+    return new TableCursor(this.index, this.slabs, position)
   }
 
   /** Bytes of the records, with header and padding. */

@@ -14,6 +14,7 @@ const WELL: AlertReadings = {
   restarts: 0,
   checkpointFailures: 0,
   inDoubtMs: 0,
+  failedConsumers: 0,
   isReadOnly: false,
 }
 
@@ -51,6 +52,8 @@ const flush = (flushLatencyMs: number): Partial<AlertReadings> => ({ flushLatenc
 const loop = (eventLoopMs: number): Partial<AlertReadings> => ({ eventLoopMs })
 const restarts = (count: number): Partial<AlertReadings> => ({ restarts: count })
 const failures = (checkpointFailures: number): Partial<AlertReadings> => ({ checkpointFailures })
+const doubt = (inDoubtMs: number): Partial<AlertReadings> => ({ inDoubtMs })
+const stuck = (failedConsumers: number): Partial<AlertReadings> => ({ failedConsumers })
 const readOnly = (isReadOnly: boolean): Partial<AlertReadings> => ({ isReadOnly })
 
 const CASES: readonly Case[] = [
@@ -60,6 +63,8 @@ const CASES: readonly Case[] = [
   { rule: "event-loop", severity: "warning", readings: [loop(199.9), loop(200), loop(160), loop(159.9)] },
   { rule: "actors", severity: "warning", readings: [restarts(3), restarts(4), restarts(4), restarts(3)] },
   { rule: "checkpoints", severity: "critical", readings: [failures(2), failures(3), failures(4), failures(0)] },
+  { rule: "in-doubt", severity: "warning", readings: [doubt(59_999), doubt(60_000), doubt(48_000), doubt(47_999)] },
+  { rule: "consumers", severity: "warning", readings: [stuck(0), stuck(1), stuck(1), stuck(0)] },
   { rule: "read-only", severity: "critical", readings: [readOnly(false), readOnly(true), readOnly(true), WELL] },
 ]
 
@@ -149,13 +154,24 @@ describe("the board", () => {
         restarts: 7,
         checkpointFailures: 5,
         inDoubtMs: 61_500,
+        failedConsumers: 2,
         isReadOnly: true,
       },
       0,
     )
     expect(changes.map(({ alert }) => alert.rule)).toEqual(ALERT_RULES)
     const summaries = changes.map(({ alert }) => alert.summary).join("; ")
-    for (const part of ["60.0 MB", "75.0 %", "5.0 %", "250 ms", "1235 ms", "7 times", "5 checkpoints", "61500 ms"]) {
+    for (const part of [
+      "60.0 MB",
+      "75.0 %",
+      "5.0 %",
+      "250 ms",
+      "1235 ms",
+      "7 times",
+      "5 checkpoints",
+      "61500 ms",
+      "2 of the",
+    ]) {
       expect(summaries).toContain(part)
     }
     for (const { alert } of changes) expect(alert.remedy).toMatch(/^[A-Z].{20,}[^.]$/)

@@ -57,6 +57,14 @@ test("every metric can be changed", async () => {
     for (const [path, value] of leavesOf(store.metrics())) if (value !== before.get(path)) changed.add(path)
   }
   const table = store.table<string>("t")
+  const consumer = store.consume("c", () => Promise.reject(new Error("no")), { retry: { attempts: 2, firstMs: 1 } })
+  const view = store.view("v", {
+    from: table,
+    map: ({ key, value }) => {
+      if (key === "yet more") throw new Error("no")
+      return [[key, value.length]]
+    },
+  })
   const stream = store.changes({ after: 0 })
   const reading = (async () => {
     for await (const commit of stream) if (commit.lsn > 650) break
@@ -115,6 +123,14 @@ test("every metric can be changed", async () => {
   look()
   for (let n = 0; n < 200; n++) await done(table.put("more", String(n)))
   look()
+  await done(consumer.stop())
+  const strict = store.consume("c", () => Promise.reject(new Error("no")), {
+    deadLetter: false,
+    retry: { attempts: 1 },
+  })
+  const calm = store.consume("d", () => undefined, { from: "beginning" })
+  await done(untilHolds(clock, () => strict.state === "failed" && calm.lag < 100 && view.state === "ready"))
+  look()
   await done(reading)
   look()
   await done(store.checkpoint())
@@ -128,12 +144,22 @@ test("every metric can be changed", async () => {
   await done(store.checkpoint().catch(() => undefined))
   disk.faults.clear()
   clock.advance(1_000)
+  await done(untilHolds(clock, () => view.state === "failed"))
   look()
   const isShown = (path: string): boolean => changed.has(path) || shown.includes(path) || path.startsWith(HISTOGRAM)
   const shown = [...SHOWN_IN_STREAMS, ...SHOWN_WITH_WORKERS, ...SHOWN_WITH_SNAPSHOTS, ...SHOWN_WITH_A_TORN_TAIL]
   expect([...before.keys()].filter((path) => !isShown(path))).toEqual([])
   await done(store.close())
 })
+
+/** Lets time pass until it holds. */
+async function untilHolds(clock: SimulatedClock, holds: () => boolean): Promise<void> {
+  for (let round = 0; round < 10_000 && !holds(); round++) {
+    await new Promise<void>((resolve) => setImmediate(resolve))
+    clock.advance(5)
+  }
+  expect(holds()).toBe(true)
+}
 
 test("the metric log.bytes says how long the log is: what the next recovery reads", async () => {
   const store = await temporaryStore()

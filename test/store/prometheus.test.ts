@@ -79,7 +79,7 @@ test("an alert is 1 where it stands, and 0 for every other rule and severity", a
   const rules = { ...metrics.alerts.rules, disk: "critical" as const }
   const { samples } = parsed(prometheusText({ ...metrics, alerts: { warning: 0, critical: 1, rules } }))
   const alerts = [...samples].filter(([name]) => name.startsWith("orrery_alert{"))
-  expect(alerts.length).toBe(18)
+  expect(alerts.length).toBe(20)
   expect(alerts.filter(([, value]) => value === 1).map(([name]) => name)).toEqual([
     'orrery_alert{rule="disk",severity="critical"}',
   ])

@@ -1,0 +1,139 @@
+// Rows by `map`: each record of the sources gives some, and they go when the record changes or goes.
+//
+// Two kinds of notes are kept beside the rows, each only where it says more than the rows themselves:
+//
+//   given   by record: the keys that it gives. Left out where it gives nothing, or its own key and no other one claims
+//           that: the ordinary case, in which a view costs one write for each change.
+//   claims  by key of a row: the records that give it, with their rows where there are several. Left out where it is the
+//           record of the first source that has the key itself.
+//
+// So the rows depend on the records as they are, and not on the order in which they came to be so.
+
+import type { MapDefinition } from "./view-definition.ts"
+import type { StagedTable } from "./view-stage.ts"
+
+/** A record that gives a row: its source, by its place in `from`, its key, and the row where there are several claims. */
+type Claim = readonly [source: number, key: string, row?: unknown]
+
+export class MapRows {
+  readonly #map: MapDefinition<unknown, unknown>["map"]
+  readonly #rows: StagedTable
+  readonly #claims: StagedTable
+  readonly #given: readonly StagedTable[]
+
+  /** `given`: one for each source. */
+  constructor(
+    map: MapDefinition<unknown, unknown>["map"],
+    rows: StagedTable,
+    claims: StagedTable,
+    given: readonly StagedTable[],
+  ) {
+    this.#map = map
+    this.#rows = rows
+    this.#claims = claims
+    this.#given = given
+  }
+
+  /** A record is as it is now, or gone. What it gave before is taken back. */
+  set(source: number, table: string, key: string, value: unknown, isThere: boolean): void {
+    const rows = new Map<string, unknown>()
+    if (isThere) {
+      for (const [row, content] of this.#map({ table, key, value })) rows.set(row, content)
+    }
+    const before = this.#keysOf(source, key)
+    for (const row of before) if (!rows.has(row)) this.#withdraw(source, key, row)
+    for (const [row, content] of rows) this.#claim(source, key, row, content)
+    this.#note(source, key, before, [...rows.keys()])
+  }
+
+  #keysOf(source: number, key: string): readonly string[] {
+    const given = this.#given[source]?.get(key) as readonly string[] | undefined
+    if (given !== undefined) return given
+    return this.#isImplied(source, key) ? [key] : []
+  }
+
+  /** Whether the record gives its own key without a note of it. */
+  #isImplied(source: number, key: string): boolean {
+    return source === 0 && !this.#claims.has(key) && this.#rows.has(key)
+  }
+
+  #note(source: number, key: string, before: readonly string[], after: readonly string[]): void {
+    const given = this.#given[source]
+    if (given === undefined) return
+    const isImplied = after.length === 1 && after[0] === key && this.#isImplied(source, key)
+    if (after.length === 0 || isImplied) {
+      if (given.has(key)) given.delete(key)
+    } else if (!isSameList(before, after) || !given.has(key)) given.put(key, after)
+  }
+
+  #claim(source: number, key: string, row: string, content: unknown): void {
+    const others = this.#claimsOf(row).filter((claim) => !isOf(claim, source, key))
+    if (others.length === 0) {
+      this.#rows.put(row, content)
+      if (source === 0 && key === row) this.#forget(row)
+      else this.#claims.put(row, [[source, key]])
+      return
+    }
+    const rowOfOther = this.#rows.get(row)
+    const claims: Claim[] = others.map(([of, id, kept]) => [
+      of,
+      id,
+      others.length === 1 && kept === undefined ? rowOfOther : kept,
+    ])
+    claims.push([source, key, content])
+    for (const [of, id] of others) this.#spell(of, id, row)
+    this.#put(row, claims)
+  }
+
+  #withdraw(source: number, key: string, row: string): void {
+    const claims = this.#claimsOf(row)
+    const left = claims.filter((claim) => !isOf(claim, source, key))
+    const [only] = left
+    if (only === undefined) {
+      this.#rows.delete(row)
+      this.#forget(row)
+    } else if (left.length > 1) {
+      this.#put(row, left)
+    } else {
+      this.#rows.put(row, only[2])
+      if (only[0] === 0 && only[1] === row) this.#forget(row)
+      else this.#claims.put(row, [[only[0], only[1]]])
+    }
+  }
+
+  /** Several claims: the first in order has the row. */
+  #put(row: string, claims: Claim[]): void {
+    claims.sort(inOrder)
+    this.#claims.put(row, claims)
+    this.#rows.put(row, claims[0]?.[2])
+  }
+
+  #claimsOf(row: string): readonly Claim[] {
+    const claims = this.#claims.get(row) as readonly Claim[] | undefined
+    if (claims !== undefined) return claims
+    return this.#rows.has(row) ? [[0, row]] : []
+  }
+
+  #forget(row: string): void {
+    if (this.#claims.has(row)) this.#claims.delete(row)
+  }
+
+  /** What a record gives is not to be seen from the rows any more: it is noted. */
+  #spell(source: number, key: string, row: string): void {
+    const given = this.#given[source]
+    if (given !== undefined && !given.has(key)) given.put(key, [row])
+  }
+}
+
+function isOf(claim: Claim, source: number, key: string): boolean {
+  return claim[0] === source && claim[1] === key
+}
+
+function inOrder(left: Claim, right: Claim): number {
+  if (left[0] !== right[0]) return left[0] - right[0]
+  return left[1] < right[1] ? -1 : 1
+}
+
+function isSameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((item, index) => item === right[index])
+}
