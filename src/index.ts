@@ -24,6 +24,16 @@ export type {
   WriteOptions,
 } from "./store/table-handle.ts"
 export type { Snapshot } from "./store/snapshot.ts"
+export type {
+  IndexDefinition,
+  IndexDefinitions,
+  ManyIndexDefinition,
+  SingleIndexDefinition,
+} from "./store/index-definition.ts"
+export type { IndexRange } from "./store/index-range.ts"
+export type { TableIndex } from "./store/table-index.ts"
+export type { CreateIndexOptions, IndexInfo, IndexProgress } from "./store/table-indexes.ts"
+export type { IndexKey } from "./table/index-key.ts"
 export type { TransactionResult, TransactOptions } from "./store/transact.ts"
 export type { Isolation, Transaction } from "./store/transaction.ts"
 export type { Versioned } from "./store/version-reader.ts"
@@ -79,4 +89,5 @@ export {
   TransactionConflict,
   TransactionTimedOut,
 } from "./model/transaction-errors.ts"
+export { IndexBuilding, IndexConflict, IndexKeyRefused, NoSuchIndex, UniqueViolation } from "./model/index-errors.ts"
 export type { ConflictingKey } from "./model/transaction-errors.ts"

@@ -7,6 +7,7 @@ import type { Engine } from "../actors/engine.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
+import type { IndexMetrics, IndexRegistry } from "./index-registry.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
@@ -62,6 +63,7 @@ export interface StoreMetrics {
     readonly gets: number
     readonly hits: number
   }
+  readonly indexes: IndexMetrics
   readonly snapshots: {
     /** Those of users. */
     readonly open: number
@@ -119,6 +121,7 @@ export function collectMetrics(
   registry: SnapshotRegistry,
   snapshots: Snapshots,
   transactions: TransactionRunner,
+  indexes: IndexRegistry,
 ): StoreMetrics {
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
@@ -180,6 +183,7 @@ export function collectMetrics(
     },
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
+    indexes: indexes.metrics(),
     snapshots: {
       open: snapshots.openCount,
       expired: registry.retention.expiredCount,
