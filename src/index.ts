@@ -18,6 +18,16 @@ export type {
 export type { CheckpointRunOptions, Store } from "./store/store.ts"
 export type { DeleteOptions, PutOptions, TableHandle, TableOptions, WriteOptions } from "./store/table-handle.ts"
 export type { Snapshot } from "./store/snapshot.ts"
+export type {
+  IndexDefinition,
+  IndexDefinitions,
+  ManyIndexDefinition,
+  SingleIndexDefinition,
+} from "./store/index-definition.ts"
+export type { IndexRange } from "./store/index-range.ts"
+export type { TableIndex } from "./store/table-index.ts"
+export type { CreateIndexOptions, IndexInfo, IndexProgress } from "./store/table-indexes.ts"
+export type { IndexKey } from "./table/index-key.ts"
 export type { TransactionResult, TransactOptions } from "./store/transact.ts"
 export type { DecideOptions, InDoubtTransaction, PreparedMetrics, PreparedOutcome } from "./store/prepared.ts"
 export type { Isolation, Transaction } from "./store/transaction.ts"
@@ -106,4 +116,5 @@ export {
 export { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "./model/prepare-errors.ts"
 export type { Decision } from "./model/prepare-errors.ts"
 export { ViewFailed, ViewNameTaken, ViewReadOnly } from "./model/view-errors.ts"
+export { IndexBuilding, IndexConflict, IndexKeyRefused, NoSuchIndex, UniqueViolation } from "./model/index-errors.ts"
 export type { ConflictingKey } from "./model/transaction-errors.ts"

@@ -49,3 +49,10 @@ export const SUBSCRIBED_KEY_COUNT_MAX = 100_000
 
 /** LSNs are kept in 48 bits. Format. */
 export const LSN_MAX: number = 2 ** 48 - 1
+
+/** Longest key of a secondary index, in bytes of its ordered form: a text of ASCII takes two more than it has letters. */
+export const INDEX_KEY_SIZE_MAX = 1_024
+/** Most keys that an index takes from one value. */
+export const INDEX_KEYS_OF_VALUE_MAX = 1_000
+/** Most indexes of a table. */
+export const INDEX_COUNT_MAX = 64

@@ -39,6 +39,8 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "operations_rejected",
   "operations_gets",
   "operations_hits",
+  "indexes_builds",
+  "indexes_violations",
   "snapshots_expired",
   "snapshots_leaked",
   "transactions_committed",

@@ -9,6 +9,7 @@ import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
 import type { PreparedMetrics, PreparedTransactions } from "./prepared.ts"
 import type { ConsumerMetrics, Consumers } from "./consumers.ts"
+import type { IndexMetrics, IndexRegistry } from "./index-registry.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
@@ -65,6 +66,7 @@ export interface StoreMetrics {
     readonly gets: number
     readonly hits: number
   }
+  readonly indexes: IndexMetrics
   readonly snapshots: {
     /** Those of users. */
     readonly open: number
@@ -128,10 +130,11 @@ export interface MetricSources {
   readonly prepared: PreparedTransactions
   readonly consumers: Consumers
   readonly views: Views
+  readonly indexes: IndexRegistry
 }
 
 export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetrics {
-  const { writer, reader, registry, snapshots, transactions, prepared, consumers, views } = parts
+  const { writer, reader, registry, snapshots, transactions, prepared, consumers, views, indexes } = parts
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
   const report = engine.recovered?.report
@@ -192,6 +195,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
     },
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
+    indexes: indexes.metrics(),
     snapshots: {
       open: snapshots.openCount,
       expired: registry.retention.expiredCount,

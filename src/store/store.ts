@@ -29,6 +29,9 @@ import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { EngineStates } from "./engine-states.ts"
 import { versionsOf } from "./history.ts"
+import { definitionsFrom } from "./index-definition.ts"
+import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
+import { IndexRegistry } from "./index-registry.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
@@ -88,10 +91,12 @@ export class Store extends ConsumingStore {
     this.#reader = new Reader(engine)
     this.#registry = new SnapshotRegistry(engine, snapshots.bytes)
     const versions = new VersionReader(engine, this.#registry)
+    const indexes = new IndexRegistry(engine, this.#reader, versions, this.#writer.rules)
     this.#context = {
       writer: this.#writer,
       reader: this.#reader,
       versions,
+      indexes,
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
@@ -110,6 +115,7 @@ export class Store extends ConsumingStore {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
       if (state === "closed") this.#prepared.stop()
+      if (state === "open") indexes.refresh()
     }
   }
 
@@ -131,19 +137,24 @@ export class Store extends ConsumingStore {
   }
 
   /**
-   * A handle of the table; the table is made by the first write to it. Handles of one name share the table, and may
-   * have different schemas.
+   * A handle of the table; the table is made by the first write to it. Handles of one name share the table and its
+   * indexes, and may have different schemas. Indexes of a large table are built while it is used: see `indexReady`.
    *
-   * Fails with: LimitExceeded for a name longer than 255 bytes.
+   * Fails with: LimitExceeded for a name longer than 255 bytes, IndexConflict.
    */
-  table<Value = unknown>(name: string, options: TableOptions<Value> = {}): TableHandle<Value> {
+  table<Value = unknown, const Indexes = AnyIndexes, const Unique extends string = string>(
+    name: string,
+    options: TableOptions<Value, Indexes, Unique> = {},
+  ): TableHandle<Value, KeysOfIndexes<Value, Indexes, Unique>> {
     checkTableName(name)
-    record("options", options, ["schema", "durability"])
+    record("options", options, ["schema", "durability", "indexes", "unique"])
     if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
       throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
     }
     durabilityFrom("durability", options.durability)
-    return new TableHandle<Value>(this.#context, this.#engine.catalogue.entry(name), this.#durability, options)
+    const definitions = definitionsFrom(options.indexes, options.unique)
+    this.#context.indexes.define(this.#engine.catalogue.entry(name), definitions)
+    return new TableHandle(this.#context, this.#engine.catalogue.entry(name), this.#durability, options)
   }
 
   /**
@@ -360,6 +371,7 @@ export class Store extends ConsumingStore {
       prepared: this.#prepared,
       consumers: this.consumption,
       views: this.viewing,
+      indexes: this.#context.indexes,
     })
   }
 

@@ -10,20 +10,29 @@ import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
 import type { Version } from "./history.ts"
+import { definitionFrom } from "./index-definition.ts"
+import type { AnyIndexes, AnyKeys, IndexDefinition, IndexDefinitions, KeyOfDefinition } from "./index-definition.ts"
+import type { IndexRegistry } from "./index-registry.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
 import { describeIssues } from "./standard-schema.ts"
 import type { StandardSchema } from "./standard-schema.ts"
+import type { TableIndex } from "./table-index.ts"
+import type { CreateIndexOptions, IndexInfo } from "./table-indexes.ts"
 import { PRESENT } from "./version-reader.ts"
 import type { Versioned, VersionReader } from "./version-reader.ts"
 import type { Writer } from "./writer.ts"
 
-export interface TableOptions<Value> {
+export interface TableOptions<Value, Indexes = AnyIndexes, Unique extends string = string> {
   /** Checks, and may transform, every value that is put. */
   readonly schema?: StandardSchema<unknown, Value>
   /** Default: the store's. */
   readonly durability?: Durability
+  /** Orders of the table beside that of its keys, by name; see docs/indexes.md. Default: none. */
+  readonly indexes?: Indexes & IndexDefinitions<Value>
+  /** Indexes in which a key is there only once; a name that is in no index stands for the field of that name. */
+  readonly unique?: readonly Unique[]
 }
 
 export interface WriteOptions {
@@ -49,6 +58,7 @@ export interface TableContext {
   readonly reader: Reader
   readonly versions: VersionReader
   readonly changes: (options: ChangesOptions) => ChangeStream
+  readonly indexes: IndexRegistry
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
@@ -56,13 +66,18 @@ const WRITE_OPTIONS = ["durability", "signal"]
 const DELETE_OPTIONS = [...WRITE_OPTIONS, "ifVersion"]
 const PUT_OPTIONS = [...DELETE_OPTIONS, "ifAbsent"]
 
-export class TableHandle<Value = unknown> extends TableView<Value> {
+export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Value> {
   readonly #context: TableContext
   readonly #entry: TableEntry
   readonly #schema: StandardSchema<unknown, Value> | undefined
   readonly #durability: Durability
 
-  constructor(context: TableContext, entry: TableEntry, durability: Durability, options: TableOptions<Value>) {
+  constructor(
+    context: TableContext,
+    entry: TableEntry,
+    durability: Durability,
+    options: Pick<TableOptions<Value>, "schema" | "durability">,
+  ) {
     super(context.reader, entry)
     this.#context = context
     this.#entry = entry
@@ -180,6 +195,46 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
       throw new TypeError("after must be an LSN: a whole number from 0")
     }
     return this.#context.history<Value>(this.#entry, key, after)
+  }
+
+  /**
+   * An index of the table, whichever handle has defined it. Seen by its reads: every commit that `get` sees.
+   * Fails with: NoSuchIndex.
+   */
+  index<Name extends keyof Keys & string>(name: Name): TableIndex<Value, Keys[Name]> {
+    return this.#context.indexes.read(this.#entry, name)
+  }
+
+  /**
+   * Makes an index of a table that is in use, and resolves to it when it can be read. Writes go on meanwhile; if it is
+   * unique, those that contradict what is in it so far are refused.
+   *
+   * Fails with: IndexConflict, UniqueViolation and IndexKeyRefused by what is in the table, LimitExceeded, StoreClosed, the
+   * signal's reason, what `onProgress` throws; there is no index then.
+   */
+  async createIndex<const Definition>(
+    name: string,
+    definition: Definition & IndexDefinition<Value>,
+    options: CreateIndexOptions = {},
+  ): Promise<TableIndex<Value, KeyOfDefinition<Definition>>> {
+    record("options", options, ["onProgress", "signal"])
+    await this.#context.indexes.of(this.#entry).create(definitionFrom(name, definition), options)
+    return this.#context.indexes.read(this.#entry, name)
+  }
+
+  /** Takes an index away, and with it what it has refused if it was unique. Fails with: NoSuchIndex. */
+  dropIndex(name: string): void {
+    this.#context.indexes.of(this.#entry).drop(name)
+  }
+
+  /** The indexes of the table, with their size and how far those that are being built have come. */
+  indexes(): readonly IndexInfo[] {
+    return this.#context.indexes.of(this.#entry).infos()
+  }
+
+  /** Resolves when every index can be read. Fails with: UniqueViolation, IndexKeyRefused, NoSuchIndex, StoreClosed. */
+  indexReady(): Promise<void> {
+    return this.#context.indexes.of(this.#entry).ready()
   }
 
   /** The value as the schema gives it back; a promise where the schema is asynchronous. Throws SchemaMismatch. */

@@ -18,10 +18,17 @@ export interface WriteRule {
 /** The rules of a store, in the order in which they see a commit. */
 export class WriteRules {
   readonly #rules: WriteRule[] = []
+  #constraintCount = 0
 
   /** From now on the rule sees commits to tables whose `ruleCount` its owner has raised. */
   add(rule: WriteRule): void {
+    this.#rules.splice(this.#rules.length - this.#constraintCount, 0, rule)
+  }
+
+  /** The same for one that adds nothing: it sees what all the others have made of a commit. */
+  addConstraint(rule: WriteRule): void {
     this.#rules.push(rule)
+    this.#constraintCount++
   }
 
   /** Whether any rule has to see the commit. */

@@ -5,7 +5,7 @@
 import "../../src/actors/engine.ts"
 import fc from "fast-check"
 import { open } from "../../src/index.ts"
-import type { Durability, PastStore, Store } from "../../src/index.ts"
+import type { Durability, Store, TableView } from "../../src/index.ts"
 import { OrreryError } from "../../src/model/errors.ts"
 import type { KeepOptions } from "../../src/store/options.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
@@ -267,7 +267,7 @@ function ignoreFailure(error: unknown): void {
 }
 
 /** Everything in a store. */
-export function contentOf(store: Store | PastStore): Model {
+export function contentOf(store: { tables(): string[]; table<Value>(name: string): TableView<Value> }): Model {
   const model: Model = new Map()
   for (const name of store.tables()) {
     for (const [id, value] of store.table<Entry>(name).entries()) model.set(`${name}/${id}`, value.n)

@@ -1,0 +1,82 @@
+// An index as it is: with every commit that was applied, whether it is durable or not, as `get` has it.
+
+import type { Engine } from "../actors/engine.ts"
+import type { TableEntry } from "../table/catalogue.ts"
+import type { EntryWalk } from "../table/ordered-entries.ts"
+import type { IndexBounds } from "./index-range.ts"
+import type { Reader } from "./reader.ts"
+import type { SecondaryIndex } from "./secondary-index.ts"
+import type { IndexSource, IndexWalk } from "./table-index.ts"
+import type { TableIndexes } from "./table-indexes.ts"
+
+export class PresentIndex implements IndexSource {
+  readonly #engine: Engine
+  readonly #reader: Reader
+  readonly #entry: TableEntry
+  readonly #indexes: TableIndexes
+  readonly #index: SecondaryIndex
+
+  constructor(engine: Engine, reader: Reader, indexes: TableIndexes, index: SecondaryIndex) {
+    this.#engine = engine
+    this.#reader = reader
+    this.#entry = indexes.entry
+    this.#indexes = indexes
+    this.#index = index
+  }
+
+  walk({ low, high, isReverse }: IndexBounds): IndexWalk {
+    return new CheckedWalk(this.#index.entries.walk(low, high, isReverse), () => this.require())
+  }
+
+  count({ low, high }: IndexBounds): number {
+    this.require()
+    return this.#index.entries.countBetween(low, high)
+  }
+
+  value(key: string): unknown {
+    return this.#reader.get(this.#entry, key)
+  }
+
+  /** Fails with: IndexBuilding, NoSuchIndex, what its build failed with, Restarting, StoreClosed. */
+  require(): void {
+    // What a shard that is down holds may be taken back before it comes up again.
+    for (const shard of this.#engine.shards) shard.require()
+    this.#indexes.refresh()
+    this.#index.requireReady()
+  }
+}
+
+class CheckedWalk implements IndexWalk {
+  readonly #walk: EntryWalk
+  readonly #require: () => void
+
+  constructor(walk: EntryWalk, require: () => void) {
+    this.#walk = walk
+    this.#require = require
+  }
+
+  get bytes(): Buffer {
+    return this.#walk.bytes
+  }
+
+  get start(): number {
+    return this.#walk.start
+  }
+
+  get keyEnd(): number {
+    return this.#walk.keyEnd
+  }
+
+  get end(): number {
+    return this.#walk.end
+  }
+
+  next(): boolean {
+    this.#require()
+    return this.#walk.next()
+  }
+
+  recordKey(): string {
+    return this.#walk.recordKey()
+  }
+}

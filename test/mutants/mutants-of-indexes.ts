@@ -1,0 +1,58 @@
+// Seeded bugs in secondary indexes: they drift from their table, or let in what is not unique.
+
+import type { Mutant } from "./mutant.ts"
+
+const EQUAL_A_SCAN = "test/property/indexes-equal-a-scan.property.test.ts"
+const UNIQUE = "test/store/unique.test.ts"
+
+export const indexMutants: readonly Mutant[] = [
+  {
+    name: "index-outlives-a-failed-log",
+    file: "src/store/table-indexes.ts",
+    find: "if (this.#recoveryCount === this.#engine.recoveryCount || !this.#isUp) return",
+    replace: "if (this.#recoveryCount >= 0) return",
+    story:
+      "The log fails, commits are taken back, and the index still has them: it leads to records that are not there.",
+    tests: [EQUAL_A_SCAN],
+  },
+  {
+    name: "index-changed-before-the-commit",
+    file: "src/store/index-registry.ts",
+    find: "      throw error\n    }\n    return operations",
+    replace: "      throw error\n    }\n    this.#edits.apply()\n    return operations",
+    story: "A commit that is refused afterwards, by the codec for example, has changed the index.",
+    tests: [EQUAL_A_SCAN],
+  },
+  {
+    name: "index-build-ignores-commits",
+    file: "src/store/secondary-index.ts",
+    find: 'return this.state === "building" || this.state === "ready"',
+    replace: 'return this.state === "ready"',
+    story: "What is written while an index is built, to records that were taken in already, is never in the index.",
+    tests: ["test/store/indexes.test.ts"],
+  },
+  {
+    name: "unique-among-those-before-only",
+    file: "src/store/unique-check.ts",
+    find: "const claims = insertions > 1 ?",
+    replace: "const claims = insertions < 0 ?",
+    story: "Two records of one commit get the same key of a unique index.",
+    tests: [UNIQUE],
+  },
+  {
+    name: "unique-not-known-yet-is-let-in",
+    file: "src/store/unique-check.ts",
+    find: "if (!index.isOnline) index.requireReady()",
+    replace: "",
+    story: "Just opened, while a unique index is built, a second record gets a key that is not in the index yet.",
+    tests: [UNIQUE],
+  },
+  {
+    name: "index-walk-keeps-its-place",
+    file: "src/table/ordered-entries.ts",
+    find: "if (this.#generation !== this.#entries.generation) this.#seek()",
+    replace: "if (this.#generation < 0) this.#seek()",
+    story: "A walk over an index goes on by number where entries before it have come or gone: some are left out.",
+    tests: ["test/table/ordered-entries.test.ts"],
+  },
+]
