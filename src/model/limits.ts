@@ -43,5 +43,8 @@ export const RESTART_WINDOW_MS = 60_000
 /** Change subscriptions of a store. */
 export const SUBSCRIPTION_COUNT_MAX = 10_000
 
+/** Live queries and watched keys of a store. */
+export const LIVE_VALUE_COUNT_MAX = 100_000
+
 /** LSNs are kept in 48 bits. Format. */
 export const LSN_MAX: number = 2 ** 48 - 1

@@ -44,6 +44,8 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "transactions_committed",
   "transactions_retried",
   "transactions_failed",
+  "live_starts",
+  "live_failed",
   "actors_recoveries",
   "actors_restarts",
   "shard_rebuilds",

@@ -7,6 +7,7 @@ import type { Engine } from "../actors/engine.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
+import type { LiveMetrics, LiveQueries } from "./live-queries.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
@@ -77,6 +78,7 @@ export interface StoreMetrics {
     /** Rejected, for whatever reason. */
     readonly failed: number
   }
+  readonly live: LiveMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -119,6 +121,7 @@ export function collectMetrics(
   registry: SnapshotRegistry,
   snapshots: Snapshots,
   transactions: TransactionRunner,
+  live: LiveQueries,
 ): StoreMetrics {
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
@@ -186,6 +189,7 @@ export function collectMetrics(
       leaked: snapshots.leakedCount,
     },
     transactions: { ...transactions.counters },
+    live: live.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

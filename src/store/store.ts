@@ -23,6 +23,7 @@ import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { versionsOf } from "./history.ts"
+import { LiveQueries } from "./live-queries.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
@@ -83,6 +84,7 @@ export class Store {
       writer: this.#writer,
       reader: this.#reader,
       versions,
+      live: new LiveQueries(engine, this.#registry, versions),
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
@@ -310,7 +312,15 @@ export class Store {
   }
 
   metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, this.#writer, this.#reader, this.#registry, this.#snapshots, this.#transactions)
+    return collectMetrics(
+      this.#engine,
+      this.#writer,
+      this.#reader,
+      this.#registry,
+      this.#snapshots,
+      this.#transactions,
+      this.#context.live,
+    )
   }
 
   /**

@@ -5,10 +5,15 @@ import type { Durability } from "../model/durability.ts"
 import { SchemaMismatch } from "../model/errors.ts"
 import { ConditionFailed, NotACounter } from "../model/transaction-errors.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
+import type { LiveQuery } from "../streams/live-query.ts"
+import type { LiveWatch } from "../streams/live-watch.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
 import type { Version } from "./history.ts"
+import { liveJoin, liveQuery, liveWatch } from "./live-options.ts"
+import type { LiveJoinOptions, LiveOptions } from "./live-options.ts"
+import type { LiveQueries } from "./live-queries.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
@@ -55,6 +60,7 @@ export interface TableContext {
   readonly writer: Writer
   readonly reader: Reader
   readonly versions: VersionReader
+  readonly live: LiveQueries
   readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
@@ -171,6 +177,28 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
   /** Durable changes of this table from a position on; see `Store.changes`. */
   changes(options: TableChangesOptions = {}): ChangeStream {
     return this.#context.changes({ ...options, table: this.name })
+  }
+
+  /**
+   * The rows that match, in their order, kept up to date with every durable commit at the cost of the change; see
+   * `LiveQuery`. Ends with `close`. Fails with: LimitExceeded, StoreClosed; the query itself with QueryFailed.
+   */
+  live<Row = Value>(options: LiveOptions<Value, Row> = {}): LiveQuery<Row> {
+    return liveQuery(this.#context.live, this.name, options)
+  }
+
+  /** Each row with the row of another table whose key it names, kept up to date on both sides; see `live`. */
+  join<Other, Row>(other: TableHandle<Other>, options: LiveJoinOptions<Value, Other, Row>): LiveQuery<Row> {
+    if (!(other instanceof TableHandle) || !other.isOf(this.#context)) {
+      throw new TypeError("join takes a table of the same store")
+    }
+    return liveJoin(this.#context.live, this.name, other.name, options)
+  }
+
+  /** The value of a key, durable, now and after each change; see `live`. */
+  watch(key: string): LiveWatch<Value> {
+    checkKey(key)
+    return liveWatch(this.#context.live, this.name, key)
   }
 
   /**

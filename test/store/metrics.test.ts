@@ -78,6 +78,12 @@ test("every metric can be changed", async () => {
   })
   await done(retried)
   look()
+  const live = table.live()
+  await done(live.ready)
+  const failing = table.live({ where: () => JSON.parse("no") as boolean })
+  await done(failing.ready.catch(() => undefined))
+  look()
+  live.close()
   snapshot.close()
   using expiring = store.snapshot()
   const deletes = store.batch((batch) => {
