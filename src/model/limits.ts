@@ -47,6 +47,9 @@ export const SUBSCRIPTION_COUNT_MAX = 10_000
 /** Keys that one change subscription names. */
 export const SUBSCRIBED_KEY_COUNT_MAX = 100_000
 
+/** Live queries and watched keys of a store. */
+export const LIVE_VALUE_COUNT_MAX = 100_000
+
 /** LSNs are kept in 48 bits. Format. */
 export const LSN_MAX: number = 2 ** 48 - 1
 

@@ -54,6 +54,8 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "views_changes",
   "views_built_records",
   "views_builds",
+  "live_starts",
+  "live_failed",
   "actors_recoveries",
   "actors_restarts",
   "shard_rebuilds",

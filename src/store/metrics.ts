@@ -10,6 +10,7 @@ import type { LatencyBucket } from "../wal/latency-histogram.ts"
 import type { PreparedMetrics, PreparedTransactions } from "./prepared.ts"
 import type { ConsumerMetrics, Consumers } from "./consumers.ts"
 import type { IndexMetrics, IndexRegistry } from "./index-registry.ts"
+import type { LiveMetrics, LiveQueries } from "./live-queries.ts"
 import type { Reader } from "./reader.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { Snapshots } from "./snapshot.ts"
@@ -85,6 +86,7 @@ export interface StoreMetrics {
   readonly prepared: PreparedMetrics
   readonly consumers: ConsumerMetrics
   readonly views: ViewMetrics
+  readonly live: LiveMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -131,10 +133,11 @@ export interface MetricSources {
   readonly consumers: Consumers
   readonly views: Views
   readonly indexes: IndexRegistry
+  readonly live: LiveQueries
 }
 
 export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetrics {
-  const { writer, reader, registry, snapshots, transactions, prepared, consumers, views, indexes } = parts
+  const { writer, reader, registry, snapshots, transactions, prepared, consumers, views, indexes, live } = parts
   const { log, commit, monitor } = engine
   const latency = commit?.flushLatency ?? new LatencyHistogram()
   const report = engine.recovered?.report
@@ -205,6 +208,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
     prepared: prepared.metrics(),
     consumers: consumers.metrics(),
     views: views.metrics(),
+    live: live.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

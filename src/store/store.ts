@@ -32,6 +32,7 @@ import { versionsOf } from "./history.ts"
 import { definitionsFrom } from "./index-definition.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
 import { IndexRegistry } from "./index-registry.ts"
+import { LiveQueries } from "./live-queries.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
@@ -97,6 +98,7 @@ export class Store extends ConsumingStore {
       reader: this.#reader,
       versions,
       indexes,
+      live: new LiveQueries(engine, this.#registry, versions),
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
@@ -372,6 +374,7 @@ export class Store extends ConsumingStore {
       consumers: this.consumption,
       views: this.viewing,
       indexes: this.#context.indexes,
+      live: this.#context.live,
     })
   }
 

@@ -6,6 +6,8 @@ import { SchemaMismatch } from "../model/errors.ts"
 import { ConditionFailed, NotACounter } from "../model/transaction-errors.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
 import type { ChangesOptions, TableChangesOptions } from "../streams/changes-options.ts"
+import type { LiveQuery } from "../streams/live-query.ts"
+import type { LiveWatch } from "../streams/live-watch.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
@@ -13,6 +15,9 @@ import type { Version } from "./history.ts"
 import { definitionFrom } from "./index-definition.ts"
 import type { AnyIndexes, AnyKeys, IndexDefinition, IndexDefinitions, KeyOfDefinition } from "./index-definition.ts"
 import type { IndexRegistry } from "./index-registry.ts"
+import { liveJoin, liveQuery, liveWatch } from "./live-options.ts"
+import type { LiveJoinOptions, LiveOptions } from "./live-options.ts"
+import type { LiveQueries } from "./live-queries.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
@@ -59,6 +64,7 @@ export interface TableContext {
   readonly versions: VersionReader
   readonly changes: (options: ChangesOptions) => ChangeStream
   readonly indexes: IndexRegistry
+  readonly live: LiveQueries
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
@@ -179,6 +185,28 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
   /** Durable changes of this table from a position on; see `Store.changes`. */
   changes(options: TableChangesOptions = {}): ChangeStream<Value> {
     return this.#context.changes({ ...options, table: this.name }) as ChangeStream<Value>
+  }
+
+  /**
+   * The rows that match, in their order, kept up to date with every durable commit at the cost of the change; see
+   * `LiveQuery`. Ends with `close`. Fails with: LimitExceeded, StoreClosed; the query itself with QueryFailed.
+   */
+  live<Row = Value>(options: LiveOptions<Value, Row> = {}): LiveQuery<Row> {
+    return liveQuery(this.#context.live, this.name, options)
+  }
+
+  /** Each row with the row of another table whose key it names, kept up to date on both sides; see `live`. */
+  join<Other, Row>(other: TableHandle<Other>, options: LiveJoinOptions<Value, Other, Row>): LiveQuery<Row> {
+    if (!(other instanceof TableHandle) || !other.isOf(this.#context)) {
+      throw new TypeError("join takes a table of the same store")
+    }
+    return liveJoin(this.#context.live, this.name, other.name, options)
+  }
+
+  /** The value of a key, durable, now and after each change; see `live`. */
+  watch(key: string): LiveWatch<Value> {
+    checkKey(key)
+    return liveWatch(this.#context.live, this.name, key)
   }
 
   /**

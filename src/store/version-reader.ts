@@ -60,8 +60,8 @@ export class VersionReader {
     return this.#locate(entry, key, view)?.table.lsnAt(this.#address) ?? 0
   }
 
-  getVersioned(entry: TableEntry, key: string): Versioned<unknown> {
-    const partition = this.#locate(entry, key, PRESENT)
+  getVersioned(entry: TableEntry, key: string, view: ReadView = PRESENT): Versioned<unknown> {
+    const partition = this.#locate(entry, key, view)
     if (partition === undefined) return { value: undefined, version: 0 }
     return { value: this.#value(partition), version: partition.table.lsnAt(this.#address) }
   }

@@ -98,6 +98,12 @@ test("every metric can be changed", async () => {
   await done(store.commitPrepared("T1"))
   await done(store.abortPrepared("T2"))
   look()
+  const live = table.live()
+  await done(live.ready)
+  const failing = table.live({ where: () => JSON.parse("no") as boolean })
+  await done(failing.ready.catch(() => undefined))
+  look()
+  live.close()
   snapshot.close()
   // Some of its values are equal: the build fails.
   store.table<string>("t", { indexes: { value: { of: (value) => value, unique: true } } })

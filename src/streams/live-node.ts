@@ -1,0 +1,152 @@
+// A live value that is fed by tables: how it takes in a snapshot, then the commits behind it, and how it starts anew where
+// the feed has lost its place.
+//
+//   waiting ──begin(lsn)──> loading ──finish──> following ──interrupt──> waiting …
+//
+// While it loads, commits behind the snapshot are kept, the last change of each key, and applied at the end: so no commit
+// is left out and none counts twice. What it showed before stays until then.
+
+import type { Change } from "../model/change.ts"
+import { OrreryError } from "../model/errors.ts"
+import { QueryFailed } from "../model/live-errors.ts"
+import type { SourceChange } from "./live-row.ts"
+import { LiveValue } from "./live-value.ts"
+
+/** What of a table it wants to see: a key, or the keys that begin with a prefix. */
+export interface LiveSource {
+  readonly table: string
+  readonly key?: string | undefined
+  readonly prefix: string
+}
+
+/** Who feeds it. */
+export interface LiveHost {
+  /** The commit up to which every live value was fed. */
+  readonly lsn: number
+  /** It is over: nothing need be fed to it any more. */
+  forget(node: LiveNode<unknown>): void
+}
+
+export abstract class LiveNode<Result> extends LiveValue<Result> {
+  readonly sources: readonly LiveSource[]
+  protected readonly host: LiveHost
+  #phase: "waiting" | "loading" | "following" = "waiting"
+  /** Of the snapshot that was loaded, or is being loaded. */
+  #snapshotLsn = 0
+  /** Of what is shown; behind the truth while following: see `lsn`. */
+  #shownLsn = 0
+  /** By source, by key: what followed the snapshot. */
+  #behind: Map<string, SourceChange>[] = []
+  /** Of the commit that is being taken in. */
+  #changes: SourceChange[] = []
+
+  constructor(host: LiveHost, sources: readonly LiveSource[]) {
+    super()
+    this.host = host
+    this.sources = sources
+  }
+
+  get lsn(): number {
+    return this.#phase === "following" ? Math.max(this.#shownLsn, this.host.lsn) : this.#shownLsn
+  }
+
+  /** The table that it is named after. */
+  get table(): string {
+    return (this.sources[0] as LiveSource).table
+  }
+
+  /** Rows that it keeps. */
+  abstract get rowCount(): number
+  /** The value of a row that it keeps, if it is still of that version. */
+  abstract known(source: number, key: string, version: number): { readonly value: unknown } | undefined
+  /** Tells those who follow every change; called when all live values have taken the commit in. */
+  abstract publish(): void
+  /** Makes room for a state that is loaded beside the one that is shown. */
+  protected abstract prepare(): void
+  protected abstract take(source: number, key: string, value: unknown, version: number): void
+  /** Shows the state that was loaded, and what followed it. */
+  protected abstract complete(behind: readonly SourceChange[]): void
+  protected abstract step(changes: readonly SourceChange[]): void
+
+  /** A snapshot at that commit is about to be loaded. Commits that come meanwhile may be received already. */
+  begin(lsn: number): void {
+    this.#phase = "loading"
+    this.#snapshotLsn = lsn
+    this.#behind = this.sources.map(() => new Map())
+    this.#guard("it read its tables", () => this.prepare())
+  }
+
+  load(source: number, key: string, value: unknown, version: number): void {
+    this.#guard("it read its tables", () => this.take(source, key, value, version))
+  }
+
+  /** The snapshot is complete, and durable. */
+  finish(): void {
+    const behind = this.#behind.flatMap((changes) => [...changes.values()])
+    this.#behind = []
+    this.#guard("it read its tables", () => {
+      this.#phase = "following"
+      this.#shownLsn = this.#snapshotLsn
+      this.complete(behind)
+      this.goLive()
+    })
+  }
+
+  /** The feed has lost its place, or the snapshot has gone. */
+  interrupt(): void {
+    this.#shownLsn = this.lsn
+    this.#phase = "waiting"
+    this.#behind = []
+    this.#changes = []
+  }
+
+  /** A change of the commit that is being handed on. */
+  receive(source: number, change: Change): void {
+    if (this.#phase === "waiting" || this.isOver || change.lsn <= this.#snapshotLsn) return
+    const { key, kind, lsn } = change
+    this.#guard("it took a change in", () => {
+      const row = { source, key, isThere: kind === "put", value: change.value, version: lsn }
+      if (this.#phase === "following") this.#changes.push(row)
+      else this.#behind[source]?.set(key, row)
+    })
+  }
+
+  /** The commit is complete. */
+  settle(): void {
+    const changes = this.#changes
+    if (changes.length === 0 || this.isOver) return
+    this.#changes = []
+    this.#guard("it took a change in", () => this.step(changes))
+  }
+
+  protected override ended(_failure: { readonly reason: unknown } | undefined): void {
+    this.#shownLsn = this.lsn
+    this.#phase = "waiting"
+    this.#behind = []
+    this.#changes = []
+    this.host.forget(this)
+  }
+
+  /** What a user's function throws ends this query, and nothing else. */
+  #guard(doing: string, work: () => void): void {
+    if (this.isOver) return
+    try {
+      work()
+    } catch (cause) {
+      this.fail(doing, cause)
+    }
+  }
+
+  /** Ends it with an error. */
+  fail(doing: string, cause: unknown): void {
+    const remedy = "Mend the function that it was given, or the value that it met, and ask again"
+    const reason =
+      cause instanceof QueryFailed ? cause : new QueryFailed(this.table, doing, remedyFor(cause, remedy), cause)
+    this.end({ reason })
+  }
+}
+
+/** Errors of the engine know better what is to be done. */
+function remedyFor(cause: unknown, remedy: string): string {
+  return cause instanceof OrreryError ? cause.remedy : remedy
+}

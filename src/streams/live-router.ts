@@ -1,0 +1,155 @@
+// Hands durable commits to the live values that they concern: all of a store's share one subscription of its feed, so every
+// change is decoded once, and all of them stand at the same commit. Who watches a key, or a prefix, is found by it.
+//
+// First every live value takes the commit in; then those who follow deltas are told; listeners of values are told at the
+// end of the turn, once for all commits that became durable together. So nobody who is told meets a value that lags behind.
+
+import type { Change, Commit } from "../model/change.ts"
+import type { LiveHost, LiveNode, LiveSource } from "./live-node.ts"
+
+interface Route {
+  readonly node: LiveNode<unknown>
+  readonly source: number
+}
+
+/** By the source, of which every live value has its own. */
+type Routes = Map<LiveSource, Route>
+
+/** Who wants what of one table. */
+class TableRoutes {
+  readonly whole: Routes = new Map()
+  readonly byKey: Map<string, Routes> = new Map()
+  /** By the length of the prefix, by the prefix. */
+  readonly byPrefix: Map<number, Map<string, Routes>> = new Map()
+
+  get isEmpty(): boolean {
+    return this.whole.size === 0 && this.byKey.size === 0 && this.byPrefix.size === 0
+  }
+
+  add(source: LiveSource, route: Route): void {
+    const { key, prefix } = source
+    if (key !== undefined) madeIn(this.byKey, key, newRoutes).set(source, route)
+    else if (prefix === "") this.whole.set(source, route)
+    else madeIn(madeIn(this.byPrefix, prefix.length, newPrefixes), prefix, newRoutes).set(source, route)
+  }
+
+  remove(source: LiveSource): void {
+    const { key, prefix } = source
+    if (key !== undefined) removeFrom(this.byKey, key, source)
+    else if (prefix === "") this.whole.delete(source)
+    else {
+      const prefixes = this.byPrefix.get(prefix.length)
+      if (prefixes !== undefined) removeFrom(prefixes, prefix, source)
+      if (prefixes?.size === 0) this.byPrefix.delete(prefix.length)
+    }
+  }
+}
+
+export class LiveRouter implements LiveHost {
+  readonly #onForget: (node: LiveNode<unknown>) => void
+  readonly #tables: Map<string, TableRoutes> = new Map()
+  readonly #nodes: Set<LiveNode<unknown>> = new Set()
+  /** Those whose listeners have something to see at the end of the turn. */
+  #changed: Set<LiveNode<unknown>> = new Set()
+  #lsn = 0
+
+  /** `onForget`: a live value is over. */
+  constructor(onForget: (node: LiveNode<unknown>) => void) {
+    this.#onForget = onForget
+  }
+
+  get lsn(): number {
+    return this.#lsn
+  }
+
+  get nodes(): ReadonlySet<LiveNode<unknown>> {
+    return this.#nodes
+  }
+
+  add(node: LiveNode<unknown>): void {
+    this.#nodes.add(node)
+    for (const [index, source] of node.sources.entries()) {
+      madeIn(this.#tables, source.table, () => new TableRoutes()).add(source, { node, source: index })
+    }
+  }
+
+  forget(node: LiveNode<unknown>): void {
+    if (!this.#nodes.delete(node)) return
+    this.#changed.delete(node)
+    for (const source of node.sources) {
+      const routes = this.#tables.get(source.table)
+      routes?.remove(source)
+      if (routes?.isEmpty === true) this.#tables.delete(source.table)
+    }
+    this.#onForget(node)
+  }
+
+  /** Takes a commit in. Throws nothing: what users' functions throw ends their own query. */
+  commit(commit: Commit): void {
+    const touched = new Set<LiveNode<unknown>>()
+    for (const change of commit.changes) {
+      const routes = this.#tables.get(change.table)
+      if (routes !== undefined) hand(change, routes, touched)
+    }
+    this.#lsn = commit.lsn
+    for (const node of touched) node.settle()
+    this.#tell(touched)
+  }
+
+  /** A live value shows a state that was loaded. */
+  shown(nodes: readonly LiveNode<unknown>[]): void {
+    this.#tell(nodes)
+  }
+
+  #tell(nodes: Iterable<LiveNode<unknown>>): void {
+    for (const node of nodes) {
+      if (node.isOver) continue
+      node.publish()
+      if (this.#changed.size === 0) queueMicrotask(() => this.#showAll())
+      this.#changed.add(node)
+    }
+  }
+
+  #showAll(): void {
+    const changed = this.#changed
+    this.#changed = new Set()
+    for (const node of changed) node.show()
+  }
+}
+
+function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: Set<LiveNode<unknown>>): void {
+  for (const route of whole.values()) give(route, change, touched)
+  const watching = byKey.size === 0 ? undefined : byKey.get(change.key)
+  if (watching !== undefined) for (const route of watching.values()) give(route, change, touched)
+  for (const [length, prefixes] of byPrefix) {
+    const found = change.key.length < length ? undefined : prefixes.get(change.key.slice(0, length))
+    if (found !== undefined) for (const route of found.values()) give(route, change, touched)
+  }
+}
+
+function give({ node, source }: Route, change: Change, touched: Set<LiveNode<unknown>>): void {
+  node.receive(source, change)
+  touched.add(node)
+}
+
+function newRoutes(): Routes {
+  return new Map()
+}
+
+function newPrefixes(): Map<string, Routes> {
+  return new Map()
+}
+
+function madeIn<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+function removeFrom(routes: Map<string, Routes>, name: string, source: LiveSource): void {
+  const known = routes.get(name)
+  known?.delete(source)
+  if (known?.size === 0) routes.delete(name)
+}

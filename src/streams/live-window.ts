@@ -1,0 +1,210 @@
+// The operator at the end of every live query: filter, map, order, limit. Rows come in one change at a time, and go out
+// as deltas of the window, at the cost of the change and not of the result.
+//
+//   change ──> where ──> sort key ──> sorted blocks of all rows that match ──> window [offset, offset + limit) ──> deltas
+//
+// Keeps every row that matches, those outside the window too: what moves up into it is at hand, as it was at the commit
+// that the result belongs to. Synchronous and pure: it knows no store, no feed and no time.
+
+import { differenceOf } from "./live-difference.ts"
+import { rowOrder } from "./live-order.ts"
+import type { OrderBy, Ordered, RowOrder } from "./live-order.ts"
+import type { LiveDelta, LiveRow, SourceChange } from "./live-row.ts"
+import { isSameSelection } from "./same-selection.ts"
+import { SortedBlocks } from "./sorted-blocks.ts"
+
+/** Steps of more changes than this are worth a look at the whole window before and after. */
+const SINGLE_COUNT_MAX = 8
+
+export interface WindowOptions {
+  readonly where?: ((value: unknown, key: string) => boolean) | undefined
+  readonly orderBy?: OrderBy | undefined
+  readonly offset?: number | undefined
+  readonly limit?: number | undefined
+  readonly select?: ((value: unknown, key: string) => unknown) | undefined
+}
+
+/** A row that matches. */
+interface Entry extends Ordered {
+  readonly value: unknown
+  readonly version: number
+  /** What users see of it; made when it is in the window for the first time. */
+  row: LiveRow | undefined
+  /** What they saw before, to be shown again if it is the same. */
+  earlier: LiveRow | undefined
+}
+
+export class LiveWindow {
+  readonly #where: WindowOptions["where"]
+  readonly #select: WindowOptions["select"]
+  readonly #order: RowOrder
+  readonly #low: number
+  readonly #high: number
+  readonly #entries: Map<string, Entry> = new Map()
+  readonly #sorted: SortedBlocks<Entry>
+  #result: readonly LiveRow[] | undefined = undefined
+
+  constructor({ where, orderBy, offset = 0, limit = Number.POSITIVE_INFINITY, select }: WindowOptions) {
+    this.#where = where
+    this.#select = select
+    this.#order = rowOrder(orderBy)
+    this.#low = offset
+    this.#high = offset + limit
+    this.#sorted = new SortedBlocks<Entry>(this.#order.compare)
+  }
+
+  /** Rows that match, those outside the window included. */
+  get count(): number {
+    return this.#entries.size
+  }
+
+  /** What the window shows; the same array as long as it does not change. */
+  get result(): readonly LiveRow[] {
+    this.#result ??= this.#sorted.slice(this.#low, this.#high).map((entry) => this.#rowOf(entry))
+    return this.#result
+  }
+
+  /** The value of a row that matches, if it is still of that version. */
+  known(key: string, version: number): { readonly value: unknown } | undefined {
+    const entry = this.#entries.get(key)
+    return entry?.version === version ? entry : undefined
+  }
+
+  /** Takes in a row before the first result is asked for. `loaded` has to follow. */
+  load(key: string, value: unknown, version: number, earlier?: LiveWindow): void {
+    const entry = this.#entryFor(key, value, version)
+    if (entry === undefined) return
+    const old = earlier === undefined ? undefined : earlier.#entries.get(key)
+    if (old !== undefined && old.version === version && old.value === value) entry.row = old.row
+    else entry.earlier = old?.row
+    this.#entries.set(key, entry)
+  }
+
+  loaded(): void {
+    this.#sorted.load([...this.#entries.values()])
+  }
+
+  /** Shows these rows, which are the same as its own. */
+  keepResult(rows: readonly LiveRow[]): void {
+    this.#result = rows
+  }
+
+  /** Applies the changes of one commit, and returns what they do to the window. Throws what the user's functions throw. */
+  step(commit: readonly SourceChange[]): LiveDelta[] {
+    const changes = commit.length > 1 ? lastOfEachKey(commit) : commit
+    const deltas: LiveDelta[] = []
+    const windowCount = Math.min(this.#high, this.#sorted.count) - this.#low
+    if (changes.length > SINGLE_COUNT_MAX && changes.length * 4 > windowCount) {
+      const before = this.result
+      for (const change of changes) this.#apply(change, undefined)
+      this.#result = undefined
+      const found = differenceOf(before, this.result)
+      if (found.length === 0) this.#result = before
+      return found
+    }
+    for (const change of changes) this.#apply(change, deltas)
+    if (deltas.length > 0) this.#result = undefined
+    return deltas
+  }
+
+  #entryFor(key: string, value: unknown, version: number): Entry | undefined {
+    if (this.#where !== undefined && !this.#where(value, key)) return undefined
+    return { key, value, version, sortKey: this.#order.sortKeyOf(value, key), row: undefined, earlier: undefined }
+  }
+
+  #apply({ key, isThere, value, version }: SourceChange, deltas: LiveDelta[] | undefined): void {
+    const old = this.#entries.get(key)
+    const entry = isThere ? this.#entryFor(key, value, version) : undefined
+    if (entry !== undefined) {
+      this.#entries.set(key, entry)
+      if (old === undefined) this.#insert(entry, deltas)
+      else this.#exchange(old, entry, deltas)
+    } else if (old !== undefined) {
+      this.#entries.delete(key)
+      this.#remove(old, deltas)
+    }
+  }
+
+  #insert(entry: Entry, deltas: LiveDelta[] | undefined): void {
+    const rank = this.#sorted.add(entry, this.#high)
+    if (deltas === undefined || rank >= this.#high) return
+    if (this.#sorted.count > this.#high) this.#leave(this.#at(this.#high), this.#high - 1, deltas)
+    if (rank >= this.#low) this.#enter(entry, rank, deltas)
+    else if (this.#sorted.count > this.#low) this.#enter(this.#at(this.#low), this.#low, deltas)
+  }
+
+  #remove(entry: Entry, deltas: LiveDelta[] | undefined): void {
+    const rank = this.#sorted.remove(entry, this.#high)
+    if (deltas === undefined || rank >= this.#high) return
+    if (rank >= this.#low) this.#leave(entry, rank, deltas)
+    else if (this.#sorted.count >= this.#low) this.#leave(this.#at(this.#low - 1), this.#low, deltas)
+    if (this.#sorted.count >= this.#high) this.#enter(this.#at(this.#high - 1), this.#high - 1, deltas)
+  }
+
+  /** One row takes the place of another one of the same key. */
+  #exchange(old: Entry, entry: Entry, deltas: LiveDelta[] | undefined): void {
+    const high = this.#high
+    const low = this.#low
+    entry.earlier = old.row ?? old.earlier
+    if (this.#order.compare(old, entry) === 0) {
+      const rank = this.#sorted.replace(entry, high)
+      if (deltas !== undefined && rank >= low && rank < high) this.#change(old, entry, rank, rank, deltas)
+      return
+    }
+    const from = this.#sorted.remove(old, high)
+    const to = this.#sorted.add(entry, high)
+    if (deltas === undefined) return
+    const wasIn = from >= low && from < high
+    const isIn = to >= low && to < high
+    if (wasIn && isIn) {
+      this.#change(old, entry, from, to, deltas)
+      return
+    }
+    // On the same side of the window: nothing in it has moved.
+    if (!wasIn && !isIn && from < low === to < low) return
+    if (wasIn) this.#leave(old, from, deltas)
+    else if (from < low) this.#leave(this.#at(low - 1), low, deltas)
+    else this.#leave(this.#at(high), high - 1, deltas)
+    if (isIn) this.#enter(entry, to, deltas)
+    else if (to < low) this.#enter(this.#at(low), low, deltas)
+    else this.#enter(this.#at(high - 1), high - 1, deltas)
+  }
+
+  #change(old: Entry, entry: Entry, from: number, to: number, deltas: LiveDelta[]): void {
+    const before = this.#rowOf(old)
+    entry.earlier = before
+    const row = this.#rowOf(entry)
+    const place = { key: entry.key, value: row.value, before: before.value, index: to - this.#low }
+    if (from !== to) deltas.push({ type: "move", ...place, from: from - this.#low })
+    else if (row !== before) deltas.push({ type: "change", ...place })
+  }
+
+  #enter(entry: Entry, rank: number, deltas: LiveDelta[]): void {
+    deltas.push({ type: "enter", key: entry.key, value: this.#rowOf(entry).value, index: rank - this.#low })
+  }
+
+  #leave(entry: Entry, rank: number, deltas: LiveDelta[]): void {
+    deltas.push({ type: "leave", key: entry.key, value: this.#rowOf(entry).value, index: rank - this.#low })
+  }
+
+  /** Requires: there is one of that rank. */
+  #at(rank: number): Entry {
+    return this.#sorted.at(rank) as Entry
+  }
+
+  #rowOf(entry: Entry): LiveRow {
+    if (entry.row !== undefined) return entry.row
+    const { key, earlier } = entry
+    const value = this.#select === undefined ? entry.value : this.#select(entry.value, key)
+    const isSame = earlier !== undefined && isSameSelection(earlier.value, value)
+    entry.row = isSame ? earlier : { key, value }
+    entry.earlier = undefined
+    return entry.row
+  }
+}
+
+/** What a commit does to each key in the end: what lies between is nobody's business. */
+function lastOfEachKey(changes: readonly SourceChange[]): readonly SourceChange[] {
+  const last = new Map(changes.map((change) => [change.key, change]))
+  return last.size === changes.length ? changes : [...last.values()]
+}
