@@ -17,10 +17,12 @@ export type {
 export type { ChangesOptions, CheckpointRunOptions, Store } from "./store/store.ts"
 export type {
   DeleteOptions,
+  PutManyOptions,
   PutOptions,
   TableChangesOptions,
   TableHandle,
   TableOptions,
+  TtlOptions,
   WriteOptions,
 } from "./store/table-handle.ts"
 export type { Snapshot } from "./store/snapshot.ts"

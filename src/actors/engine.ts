@@ -8,6 +8,8 @@
 //   │  └─ shard-0 … shard-n
 //   ├─ checkpointer
 //   ├─ change-publisher
+//   ├─ services  one_for_one
+//   │  └─ expiry
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -40,6 +42,7 @@ import { CheckpointerActor } from "./checkpointer-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
+import { ExpiryActor } from "./expiry-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -67,6 +70,8 @@ export class Engine implements EngineContext {
   readonly #publisher: ChangePublisherActor
   /** See MonitorActor. */
   readonly monitor: MonitorActor
+  /** See ExpiryActor. */
+  readonly expiry: ExpiryActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -106,6 +111,7 @@ export class Engine implements EngineContext {
     this.#checkpointer = new CheckpointerActor(this, settings.checkpoint)
     this.#publisher = new ChangePublisherActor(this)
     this.monitor = new MonitorActor(this, this.#checkpointer)
+    this.expiry = new ExpiryActor(this)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -369,6 +375,7 @@ export class Engine implements EngineContext {
         },
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
+        { id: "services", type: "supervisor", strategy: "one_for_one", children: [actorChild(this.expiry)] },
         actorChild(this.monitor),
       ],
     }

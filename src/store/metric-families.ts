@@ -44,6 +44,7 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "transactions_committed",
   "transactions_retried",
   "transactions_failed",
+  "expiry_expired",
   "actors_recoveries",
   "actors_restarts",
   "shard_rebuilds",

@@ -104,6 +104,7 @@ export async function open(
   }
   const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
   const store = new Store(path, engine, lock, settings, events)
+  await engine.expiry.caughtUp
   events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
   audit?.begin()
   return store

@@ -22,6 +22,7 @@ import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
+import { Expiries } from "./expiries.ts"
 import { versionsOf } from "./history.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
@@ -83,9 +84,11 @@ export class Store {
       writer: this.#writer,
       reader: this.#reader,
       versions,
+      expiries: new Expiries(engine, this.#writer, versions),
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
+    engine.expiry.attach(this.#context.expiries)
     this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
@@ -121,7 +124,7 @@ export class Store {
    */
   table<Value = unknown>(name: string, options: TableOptions<Value> = {}): TableHandle<Value> {
     checkTableName(name)
-    record("options", options, ["schema", "durability"])
+    record("options", options, ["schema", "durability", "ttl"])
     if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
       throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
     }
