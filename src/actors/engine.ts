@@ -9,6 +9,8 @@
 //   ├─ checkpointer
 //   ├─ change-publisher
 //   ├─ consumers
+//   ├─ services  one_for_one
+//   │  └─ expiry
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -43,6 +45,7 @@ import { ConsumersActor } from "./consumers-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
+import { ExpiryActor } from "./expiry-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -74,6 +77,8 @@ export class Engine implements EngineContext {
   readonly consumers: ConsumersActor
   /** See MonitorActor. */
   readonly monitor: MonitorActor
+  /** See ExpiryActor. */
+  readonly expiry: ExpiryActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -120,6 +125,7 @@ export class Engine implements EngineContext {
     this.#publisher = new ChangePublisherActor(this)
     this.consumers = new ConsumersActor(settings.clock)
     this.monitor = new MonitorActor(this, this.#checkpointer)
+    this.expiry = new ExpiryActor(this)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -388,6 +394,7 @@ export class Engine implements EngineContext {
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
         actorChild(this.consumers),
+        { id: "services", type: "supervisor", strategy: "one_for_one", children: [actorChild(this.expiry)] },
         actorChild(this.monitor),
       ],
     }

@@ -2,11 +2,12 @@
 
 import type { Operation } from "./commit-session.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext, TtlOptions } from "./table-handle.ts"
+import { ttlOptionsFrom } from "./expiries.ts"
 
 /** Collects operations. Valid only during the function that it was given to. */
 export interface Batch {
-  put<Value>(table: TableHandle<Value>, key: string, value: Value): void
+  put<Value>(table: TableHandle<Value>, key: string, value: Value, options?: TtlOptions): void
   delete(table: TableHandle<never> | TableHandle, key: string): void
 }
 
@@ -20,15 +21,16 @@ export class BatchBuilder implements Batch {
     this.#context = context
   }
 
-  put<Value>(table: TableHandle<Value>, key: string, value: Value): void {
+  put<Value>(table: TableHandle<Value>, key: string, value: Value, options: TtlOptions = {}): void {
     this.#check(table)
+    const ttl = ttlOptionsFrom(options)
     const validated = table.validated(key, value)
     if (validated instanceof Promise) {
-      const operation = validated.then((result) => table.insertion(key, result))
+      const operation = validated.then((result) => table.insertion(key, result, ttl))
       // Met by `finish`; until then nobody listens.
       operation.catch(() => undefined)
       this.#operations.push(operation)
-    } else this.#operations.push(table.insertion(key, validated))
+    } else this.#operations.push(table.insertion(key, validated, ttl))
   }
 
   delete(table: TableHandle<never> | TableHandle, key: string): void {

@@ -22,6 +22,16 @@ export interface Operation {
   readonly entry: TableEntry
   readonly key: string
   readonly value: unknown
+  /** What becomes of the key's deadline (expiries.ts). Undefined: it has none any more. */
+  readonly expiry?: ExpiryChange
+}
+
+/** How long a put key is to live. */
+export interface ExpiryChange {
+  /** Milliseconds; infinity: without an end. */
+  readonly ttlMs: number
+  /** A key that is there keeps the deadline that it has, or has none; `ttlMs` is for one that is new. */
+  readonly isKept: boolean
 }
 
 export class CommitSession {

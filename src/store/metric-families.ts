@@ -56,6 +56,7 @@ const COUNTERS: ReadonlySet<string> = new Set([
   "views_builds",
   "live_starts",
   "live_failed",
+  "expiry_expired",
   "actors_recoveries",
   "actors_restarts",
   "shard_rebuilds",

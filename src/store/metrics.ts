@@ -4,6 +4,7 @@ import { ALERT_RULES } from "../actors/alert-rules.ts"
 import type { Alert, AlertRule, AlertSeverity } from "../actors/alert-rules.ts"
 import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
+import type { ExpiryMetrics } from "../actors/expiry-actor.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
@@ -87,6 +88,7 @@ export interface StoreMetrics {
   readonly consumers: ConsumerMetrics
   readonly views: ViewMetrics
   readonly live: LiveMetrics
+  readonly expiry: ExpiryMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -209,6 +211,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
     consumers: consumers.metrics(),
     views: views.metrics(),
     live: live.metrics(),
+    expiry: engine.expiry.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

@@ -100,6 +100,7 @@ export async function open(
     settings.signal?.throwIfAborted()
     const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
     store = new Store(path, engine, lock, settings, events)
+    await engine.expiry.caughtUp
   } catch (error) {
     await engine.stop().catch(() => undefined)
     await owned.lock.release().catch(() => undefined)

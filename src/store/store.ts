@@ -28,6 +28,7 @@ import { ConsumingStore } from "./consuming-store.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { EngineStates } from "./engine-states.ts"
+import { Expiries } from "./expiries.ts"
 import { versionsOf } from "./history.ts"
 import { definitionsFrom } from "./index-definition.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
@@ -99,9 +100,11 @@ export class Store extends ConsumingStore {
       versions,
       indexes,
       live: new LiveQueries(engine, this.#registry, versions),
+      expiries: new Expiries(engine, this.#writer, versions),
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
+    engine.expiry.attach(this.#context.expiries)
     this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
@@ -149,7 +152,7 @@ export class Store extends ConsumingStore {
     options: TableOptions<Value, Indexes, Unique> = {},
   ): TableHandle<Value, KeysOfIndexes<Value, Indexes, Unique>> {
     checkTableName(name)
-    record("options", options, ["schema", "durability", "indexes", "unique"])
+    record("options", options, ["schema", "durability", "ttl", "indexes", "unique"])
     if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
       throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
     }

@@ -10,7 +10,9 @@ import type { LiveQuery } from "../streams/live-query.ts"
 import type { LiveWatch } from "../streams/live-watch.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
-import type { Operation } from "./commit-session.ts"
+import type { ExpiryChange, Operation } from "./commit-session.ts"
+import { ttlFrom } from "./expiries.ts"
+import type { Expiries } from "./expiries.ts"
 import type { Version } from "./history.ts"
 import { definitionFrom } from "./index-definition.ts"
 import type { AnyIndexes, AnyKeys, IndexDefinition, IndexDefinitions, KeyOfDefinition } from "./index-definition.ts"
@@ -38,6 +40,8 @@ export interface TableOptions<Value, Indexes = AnyIndexes, Unique extends string
   readonly indexes?: Indexes & IndexDefinitions<Value>
   /** Indexes in which a key is there only once; a name that is in no index stands for the field of that name. */
   readonly unique?: readonly Unique[]
+  /** How long a key lives, in milliseconds, that is put through this handle without a `ttl` of its own. Default: for ever. */
+  readonly ttl?: number
 }
 
 export interface WriteOptions {
@@ -52,7 +56,15 @@ export interface DeleteOptions extends WriteOptions {
   readonly ifVersion?: number
 }
 
-export interface PutOptions extends DeleteOptions {
+/** How long a key is to live. */
+export interface TtlOptions {
+  /** Milliseconds, from 1 to a hundred years; Infinity: for ever. Default: the table's. */
+  readonly ttl?: number
+}
+
+export interface PutManyOptions extends WriteOptions, TtlOptions {}
+
+export interface PutOptions extends DeleteOptions, TtlOptions {
   /** Only if the key holds nothing. */
   readonly ifAbsent?: boolean
 }
@@ -65,30 +77,38 @@ export interface TableContext {
   readonly changes: (options: ChangesOptions) => ChangeStream
   readonly indexes: IndexRegistry
   readonly live: LiveQueries
+  readonly expiries: Expiries
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
 const WRITE_OPTIONS = ["durability", "signal"]
 const DELETE_OPTIONS = [...WRITE_OPTIONS, "ifVersion"]
-const PUT_OPTIONS = [...DELETE_OPTIONS, "ifAbsent"]
+const PUT_MANY_OPTIONS = [...WRITE_OPTIONS, "ttl"]
+const PUT_OPTIONS = [...DELETE_OPTIONS, "ifAbsent", "ttl"]
 
 export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Value> {
   readonly #context: TableContext
   readonly #entry: TableEntry
   readonly #schema: StandardSchema<unknown, Value> | undefined
   readonly #durability: Durability
+  /** Undefined: for ever. */
+  readonly #ttlMs: number | undefined
+  /** Whether a put needs nothing but its key and value. */
+  readonly #isPlain: boolean
 
   constructor(
     context: TableContext,
     entry: TableEntry,
     durability: Durability,
-    options: Pick<TableOptions<Value>, "schema" | "durability">,
+    options: Pick<TableOptions<Value>, "schema" | "durability" | "ttl">,
   ) {
     super(context.reader, entry)
     this.#context = context
     this.#entry = entry
     this.#schema = options.schema
     this.#durability = options.durability ?? durability
+    this.#ttlMs = ttlFrom(options.ttl)
+    this.#isPlain = this.#schema === undefined && this.#ttlMs === undefined
   }
 
   /** Whether it is a table of the store with that context. For batches. */
@@ -110,22 +130,22 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
    * StoreClosed; with `ifVersion` or `ifAbsent` also ConditionFailed.
    */
   put(key: string, value: Value, options?: PutOptions): Promise<Receipt> {
-    if (options === undefined && this.#schema === undefined && typeof key === "string") {
+    if (options === undefined && this.#isPlain && typeof key === "string") {
       return this.#context.writer.put(this.#entry, key, value, this.#durability, undefined)
     }
     return this.#write([{ key, value }], options, PUT_OPTIONS)
   }
 
   /** Sets all the entries in one atomic commit, under one promise: the fastest way to write much. */
-  putMany(entries: Iterable<readonly [string, Value]>, options?: WriteOptions): Promise<Receipt> {
-    if (options === undefined && this.#schema === undefined) {
+  putMany(entries: Iterable<readonly [string, Value]>, options?: PutManyOptions): Promise<Receipt> {
+    if (options === undefined && this.#isPlain) {
       const list = Array.isArray(entries) ? entries : Array.from(entries)
       if (list.every(isEntry)) return this.#context.writer.putMany(this.#entry, list, this.#durability)
     }
     return this.#write(
       Array.from(entries, ([key, value]) => ({ key, value })),
       options,
-      WRITE_OPTIONS,
+      PUT_MANY_OPTIONS,
     )
   }
 
@@ -143,7 +163,8 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
 
   /**
    * Sets the key to what `change` makes of its value, as one step: nothing is written in between. `change` is called
-   * once, when the write's turn has come, and must be synchronous; what it throws rejects the update.
+   * once, when the write's turn has come, and must be synchronous; what it throws rejects the update. The key's deadline
+   * stays; a new key has the table's.
    */
   async update(key: string, change: (value: Value | undefined) => Value, options?: WriteOptions): Promise<Receipt> {
     const { durability, signal } = this.#optionsFrom(options)
@@ -151,7 +172,7 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
     if (typeof change !== "function") throw new TypeError("update takes a function of the value")
     return this.#context.writer.update(
       () => {
-        return [this.insertion(key, this.validatedNow(key, change(this.get(key))))]
+        return [this.replacement(key, this.validatedNow(key, change(this.get(key))))]
       },
       durability,
       signal,
@@ -160,7 +181,8 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
 
   /**
    * Adds to the number or bigint that the key holds, nothing counting as zero; resolves to what it became. Increments
-   * never conflict: each is done in the turn of its write. Fails like `put`, and with NotACounter.
+   * never conflict: each is done in the turn of its write. The key's deadline stays; a new key has the table's. Fails like
+   * `put`, and with NotACounter.
    */
   async increment(
     key: string,
@@ -174,12 +196,40 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
     const { lsn } = await this.#context.writer.update(
       () => {
         value = incremented(this.name, key, this.get(key), by)
-        return [this.insertion(key, this.validatedNow(key, value))]
+        return [this.replacement(key, this.validatedNow(key, value))]
       },
       durability,
       signal,
     )
     return { lsn, value }
+  }
+
+  /** When the key expires, if it does. From then on it is there for a moment at most: docs/ttl.md. Fails like `get`. */
+  expiresAt(key: string): Date | undefined {
+    checkKey(key)
+    return this.#context.expiries.expiresAt(this.#entry, key)
+  }
+
+  /**
+   * Lets the key expire after `ttl` milliseconds from now on, whatever deadline it had. Its value and its version stay, and
+   * subscribers hear nothing. `isThere`: whether there is such a key. Fails like `put`.
+   */
+  async touch(
+    key: string,
+    options: WriteOptions & { readonly ttl: number },
+  ): Promise<Receipt & { readonly isThere: boolean }> {
+    const { durability, signal } = this.#optionsFrom(options, PUT_MANY_OPTIONS)
+    checkKey(key)
+    const ttlMs = ttlFrom(options?.ttl)
+    if (ttlMs === undefined) throw new TypeError("touch takes a ttl; persist takes the deadline away")
+    return this.#context.expiries.touch(this.#entry, key, ttlMs, durability, signal)
+  }
+
+  /** Takes the key's deadline away: it stays for ever. Otherwise like `touch`. */
+  async persist(key: string, options?: WriteOptions): Promise<Receipt & { readonly isThere: boolean }> {
+    const { durability, signal } = this.#optionsFrom(options)
+    checkKey(key)
+    return this.#context.expiries.touch(this.#entry, key, Number.POSITIVE_INFINITY, durability, signal)
   }
 
   /** Durable changes of this table from a position on; see `Store.changes`. */
@@ -286,10 +336,18 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
     )
   }
 
-  /** For a batch. */
-  insertion(key: string, value: unknown): Operation {
+  /** For a batch. `ttl`: as a user gives it. Throws a TypeError. */
+  insertion(key: string, value: unknown, ttl?: number): Operation {
     checkKey(key)
-    return { kind: KIND_PUT, entry: this.#entry, key, value }
+    const ttlMs = ttlFrom(ttl) ?? this.#ttlMs
+    if (ttlMs === undefined) return { kind: KIND_PUT, entry: this.#entry, key, value }
+    return this.#expiring(key, value, { ttlMs, isKept: false })
+  }
+
+  /** The same for a value that was made of the one before, and has its deadline. */
+  replacement(key: string, value: unknown): Operation {
+    checkKey(key)
+    return this.#expiring(key, value, { ttlMs: this.#ttlMs ?? Number.POSITIVE_INFINITY, isKept: true })
   }
 
   /** For a batch. */
@@ -310,8 +368,13 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
       return this.validated(key, value)
     })
     const values = validated.some((value) => value instanceof Promise) ? await Promise.all(validated) : validated
-    const operations = items.map(({ key }, index) => this.insertion(key, values[index]))
+    const operations = items.map(({ key }, index) => this.insertion(key, values[index], options?.ttl))
     return this.#context.writer.write(operations, durability, signal, condition)
+  }
+
+  #expiring(key: string, value: unknown, expiry: ExpiryChange): Operation {
+    if (expiry.ttlMs !== Number.POSITIVE_INFINITY) this.#context.expiries.watch(this.#entry)
+    return { kind: KIND_PUT, entry: this.#entry, key, value, expiry }
   }
 
   /** What is to be looked at in the turn of the write. */

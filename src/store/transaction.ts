@@ -16,8 +16,9 @@ import type { OpenSnapshot } from "../table/retention.ts"
 import type { Operation } from "./commit-session.ts"
 import { checkTransactionId } from "./prepared-record.ts"
 import type { Claim } from "./prepared-record.ts"
+import { ttlOptionsFrom } from "./expiries.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext, TtlOptions } from "./table-handle.ts"
 import { checkKey } from "./table-view.ts"
 import { PRESENT } from "./version-reader.ts"
 
@@ -34,9 +35,9 @@ export interface Transaction {
   /** The value, with the transaction's own writes; a new object with every call. */
   get<Value>(table: TableHandle<Value>, key: string): Value | undefined
   has(table: AnyTable, key: string): boolean
-  put<Value>(table: TableHandle<Value>, key: string, value: Value): void
+  put<Value>(table: TableHandle<Value>, key: string, value: Value, options?: TtlOptions): void
   delete(table: AnyTable, key: string): void
-  /** Sets the key to what `change`, which is synchronous, makes of its value. */
+  /** Sets the key to what `change`, which is synchronous, makes of its value. Its deadline stays. */
   update<Value>(table: TableHandle<Value>, key: string, change: (value: Value | undefined) => Value): void
   /** The keys of a table, in no order. Walks and `size` depend on the whole table. */
   keys(table: AnyTable): IterableIterator<string>
@@ -97,11 +98,10 @@ export class TransactionState implements Transaction {
     return this.#context.versions.has(entry, key, this.#view)
   }
 
-  put<Value>(table: TableHandle<Value>, key: string, value: Value): void {
+  put<Value>(table: TableHandle<Value>, key: string, value: Value, options: TtlOptions = {}): void {
     this.#entryOf(table)
-    const validated = table.validatedNow(key, value)
-    const operation = table.insertion(key, validated)
-    this.#write(this.#view.snapshot === undefined ? operation : this.#frozen(operation))
+    const ttl = ttlOptionsFrom(options)
+    this.#put(table.insertion(key, table.validatedNow(key, value), ttl))
   }
 
   delete(table: AnyTable, key: string): void {
@@ -111,7 +111,11 @@ export class TransactionState implements Transaction {
 
   update<Value>(table: TableHandle<Value>, key: string, change: (value: Value | undefined) => Value): void {
     if (typeof change !== "function") throw new TypeError("update takes a function of the value")
-    this.put(table, key, change(this.get(table, key)))
+    const value = table.validatedNow(key, change(this.get(table, key)))
+    const own = this.#writes.get(this.#entryOf(table))?.get(key)
+    // What it has put itself has a deadline by that put, or none; what it has deleted comes anew.
+    if (own === undefined) this.#put(table.replacement(key, value))
+    else this.#put(own.kind === KIND_DELETE ? table.insertion(key, value) : { ...own, value })
   }
 
   keys(table: AnyTable): IterableIterator<string> {
@@ -270,6 +274,10 @@ export class TransactionState implements Transaction {
     keys.add(key)
     this.#readCount++
     if (this.#readCount > BATCH_OPERATION_COUNT_MAX) throw tooMany("read", this.#readCount)
+  }
+
+  #put(operation: Operation): void {
+    this.#write(this.#view.snapshot === undefined ? operation : this.#frozen(operation))
   }
 
   #write(operation: Operation): void {

@@ -137,6 +137,13 @@ test("every metric can be changed", async () => {
   look()
   for (let round = 0; round < 200; round++) clock.advance(10)
   look()
+  const short = table.put("short", "x", { ttl: 10 })
+  // The clock is ahead before anybody could look.
+  clock.jumpWall(1_000)
+  look()
+  await done(short)
+  clock.advance(1_000)
+  look()
   await done(store.killActor("store/shards/shard-0", new Error("test")))
   look()
   await done(store.ready())
