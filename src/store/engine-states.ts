@@ -198,7 +198,7 @@ class PastState implements FeedState {
     return this.#reader.get(table, key)
   }
 
-  *pieces(): Generator<readonly Change[] | undefined, undefined> {
+  pieces(): Generator<readonly Change[] | undefined, undefined> {
     throw new InvariantViolation("a stream begins with the state of now")
   }
 

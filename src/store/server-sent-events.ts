@@ -71,7 +71,12 @@ export function serverSentEvents<Value>(
         if (result === "late") return controller.enqueue(encoder.encode(": still here\n\n"))
         coming = undefined
         if (result.done) return controller.close()
-        controller.enqueue(encoder.encode(eventOf(event, result.value.cursor, data(result.value))))
+        try {
+          controller.enqueue(encoder.encode(eventOf(event, result.value.cursor, data(result.value))))
+        } catch (error) {
+          await reader.cancel(error)
+          throw error
+        }
       },
       async cancel(reason) {
         await reader?.cancel(reason)

@@ -20,7 +20,6 @@ import { DONE } from "./commit-source.ts"
 import type { CommitSource } from "./commit-source.ts"
 import { idOf } from "./conflation.ts"
 import type { Cursors } from "./cursor.ts"
-import { FeedCommit } from "./feed-commit.ts"
 import type { FeedState, FeedStates } from "./feed-state.ts"
 import type { Filter } from "./filter.ts"
 import { SerialSource } from "./serial-source.ts"
@@ -134,7 +133,8 @@ export class BeforeValues extends SerialSource {
     }
     for (const [id, value] of own) seen.set(id, value)
     this.#seenCommits++
-    return commit instanceof FeedCommit ? commit.with(changes) : { ...commit, changes }
+    const { cursor, lsn, merged, timeMs } = commit
+    return merged === undefined ? { lsn, timeMs, cursor, changes } : { lsn, timeMs, cursor, changes, merged }
   }
 
   /** Takes over the next base if everything up to it was seen. */

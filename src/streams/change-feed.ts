@@ -88,9 +88,9 @@ export class ChangeFeed {
   constructor(options: ChangeFeedOptions) {
     this.#catalogue = options.catalogue
     this.#subscriptionCountMax = options.subscriptionCountMax ?? SUBSCRIPTION_COUNT_MAX
-    this.#values = new FeedValues(options.catalogue.shapes)
     this.#cursors = new Cursors(options.storeId ?? new Uint8Array(16))
-    this.#router = new Router(options.catalogue, this.#values, this.#cursors)
+    this.#values = new FeedValues(options.catalogue.shapes, this.#cursors)
+    this.#router = new Router(options.catalogue, this.#values)
     this.#edge = new LiveEdge(this.#router, { moved: () => this.#moved(), lost: () => this.#lost() })
     this.#host = this.#makeHost()
   }
@@ -283,7 +283,7 @@ export class ChangeFeed {
       join: (subscription, filter) => this.#join(subscription, filter),
       leave: (subscription, topic) => this.#leave(subscription, topic),
       await: (subscription) => this.#awaiting.add(subscription),
-      ownRouter: () => new Router(this.#catalogue, this.#values, this.#cursors),
+      ownRouter: () => new Router(this.#catalogue, this.#values),
       readBegan: () => {
         this.#readCount++
       },

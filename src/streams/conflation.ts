@@ -8,7 +8,7 @@ import { LSN_NONE } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Cursors } from "./cursor.ts"
 import { FeedChange } from "./feed-change.ts"
-import { MergedCommit } from "./feed-commit.ts"
+import { mergedCommit } from "./feed-commit.ts"
 
 /** About what a key takes here beside its record. */
 const ENTRY_OVERHEAD = 200
@@ -51,7 +51,7 @@ export class Conflation {
   }
 
   take(cursors: Cursors): Commit {
-    const commit = new MergedCommit(this.lsn, this.#timeMs, [...this.#latest.values()], cursors, this.#commitCount)
+    const commit = mergedCommit(this.lsn, this.#timeMs, [...this.#latest.values()], cursors, this.#commitCount)
     this.clear()
     return commit
   }

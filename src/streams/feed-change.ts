@@ -16,17 +16,20 @@ import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import type { Change } from "../model/change.ts"
 import type { Lsn } from "../model/lsn.ts"
+import type { Cursors } from "./cursor.ts"
 
 const NOTHING = Buffer.alloc(0)
 const UNREAD: unique symbol = Symbol("unread")
 
-/** Decodes values with the shapes in force. */
+/** Decodes values with the shapes in force. Knows the store, for cursors. */
 export class FeedValues {
+  readonly cursors: Cursors
   readonly #shapes: ShapeRegistry
   readonly #current: ValueDecoder
   #decoder: ValueDecoder
 
-  constructor(shapes: ShapeRegistry) {
+  constructor(shapes: ShapeRegistry, cursors: Cursors) {
+    this.cursors = cursors
     this.#shapes = shapes
     this.#current = new ValueDecoder(shapes)
     this.#decoder = this.#current
@@ -97,6 +100,11 @@ export class FeedChange implements Change {
   /** What JSON.stringify writes. */
   toJSON(): Change {
     return { kind: this.kind, table: this.table, key: this.key, value: this.value, lsn: this.lsn }
+  }
+
+  /** Of its commit. */
+  get cursor(): string {
+    return this.#records.values.cursors.at(this.lsn)
   }
 
   /** Bytes of the record. */

@@ -1,31 +1,30 @@
 // Commits as subscribers get them. The cursor is written when somebody asks for it: most never do.
 
 import type { Change, Commit } from "../model/change.ts"
+import { invariant } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Cursors } from "./cursor.ts"
+import type { FeedChange } from "./feed-change.ts"
 
 type State = NonNullable<Commit["state"]>
 
+/** A commit out of a frame. What its cursor needs stands in its changes: there are many commits, and one class of them. */
 export class FeedCommit implements Commit {
   readonly lsn: Lsn
   readonly timeMs: number
-  readonly changes: readonly Change[]
-  readonly #cursors: Cursors
+  readonly changes: readonly FeedChange[]
 
-  constructor(lsn: Lsn, timeMs: number, changes: readonly Change[], cursors: Cursors) {
+  /** Requires: there is a change. */
+  constructor(lsn: Lsn, timeMs: number, changes: readonly FeedChange[]) {
     this.lsn = lsn
     this.timeMs = timeMs
     this.changes = changes
-    this.#cursors = cursors
   }
 
   get cursor(): string {
-    return this.#cursors.at(this.lsn)
-  }
-
-  /** The same commit with other changes. */
-  with(changes: readonly Change[]): FeedCommit {
-    return new FeedCommit(this.lsn, this.timeMs, changes, this.#cursors)
+    const first = this.changes[0]
+    invariant(first !== undefined, "a commit that is delivered has a change")
+    return first.cursor
   }
 
   /** What JSON.stringify writes. */
@@ -36,41 +35,23 @@ export class FeedCommit implements Commit {
 }
 
 /** What several commits in a row have come to: see `overflow: "latest-per-key"`. */
-export class MergedCommit extends FeedCommit {
-  readonly merged: number
-  readonly #cursors: Cursors
-
-  constructor(lsn: Lsn, timeMs: number, changes: readonly Change[], cursors: Cursors, merged: number) {
-    super(lsn, timeMs, changes, cursors)
-    this.merged = merged
-    this.#cursors = cursors
-  }
-
-  override with(changes: readonly Change[]): FeedCommit {
-    return new MergedCommit(this.lsn, this.timeMs, changes, this.#cursors, this.merged)
-  }
-
-  override toJSON(): Commit {
-    return { ...super.toJSON(), merged: this.merged }
-  }
+export function mergedCommit(
+  lsn: Lsn,
+  timeMs: number,
+  changes: readonly Change[],
+  cursors: Cursors,
+  merged: number,
+): Commit {
+  return { lsn, timeMs, cursor: cursors.at(lsn), changes, merged }
 }
 
 /** A piece of a state: see the option `snapshot`. */
-export class StatePiece extends FeedCommit {
-  readonly state: State
-  readonly #cursors: Cursors
-
-  constructor(lsn: Lsn, timeMs: number, changes: readonly Change[], cursors: Cursors, state: State) {
-    super(lsn, timeMs, changes, cursors)
-    this.state = state
-    this.#cursors = cursors
-  }
-
-  override get cursor(): string {
-    return this.state.isLast ? super.cursor : this.#cursors.unfinished
-  }
-
-  override toJSON(): Commit {
-    return { ...super.toJSON(), state: this.state }
-  }
+export function statePiece(
+  lsn: Lsn,
+  timeMs: number,
+  changes: readonly Change[],
+  cursors: Cursors,
+  state: State,
+): Commit {
+  return { lsn, timeMs, cursor: state.isLast ? cursors.at(lsn) : cursors.unfinished, changes, state }
 }

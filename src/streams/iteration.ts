@@ -155,7 +155,7 @@ export class Iteration extends Subscription implements CommitSource {
     const commit = this.#dequeue() ?? (merged?.isEmpty === false ? merged.take(this.host.cursors) : undefined)
     if (commit === undefined) return undefined
     this.#taken = commit.lsn
-    this.noteDelivery(commit)
+    this.noteDelivery(1, commit.changes.length, commit.lsn)
     return commit
   }
 

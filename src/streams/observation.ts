@@ -86,17 +86,21 @@ export class Observation extends Subscription {
   }
 
   protected override take(batch: Batch): void {
-    const { counters } = this.host
-    for (const commit of batch.commits) {
-      if (this.isOver) return
-      this.noteDelivery(commit)
+    const { commits } = batch
+    let count = 0
+    let changeCount = 0
+    while (count < commits.length && !this.isOver) {
+      const commit = commits[count++] as Commit
+      changeCount += commit.changes.length
       try {
         this.#subscriber.next(commit)
       } catch (reason) {
-        counters.observerErrors++
+        this.host.counters.observerErrors++
         this.end({ reason })
       }
     }
+    const last = commits[count - 1]
+    if (last !== undefined) this.noteDelivery(count, changeCount, last.lsn)
   }
 
   protected override hasRoomFor(): boolean {

@@ -14,12 +14,11 @@ import {
   RECORD_VALUE_SIZE,
   recordSize,
 } from "../format/record.ts"
-import type { Change, Commit } from "../model/change.ts"
+import type { Commit } from "../model/change.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
-import type { Cursors } from "./cursor.ts"
 import { FeedChange, RecordCopy } from "./feed-change.ts"
 import type { FeedValues } from "./feed-change.ts"
 import { FeedCommit } from "./feed-commit.ts"
@@ -43,7 +42,7 @@ export interface Receiver {
 }
 
 /** Stands where no commit is being gathered; never added to, because no commit has LSN 0. */
-const NO_CHANGES: Change[] = []
+const NO_CHANGES: FeedChange[] = []
 
 /** Everybody who wants the same. The lists are replaced, never changed: whoever walks one is not disturbed. */
 export class Topic {
@@ -52,7 +51,7 @@ export class Topic {
   immediate: readonly Receiver[] = []
   /** Changed only by the router, while it routes a frame. */
   commits: Commit[] = []
-  changes: Change[] = NO_CHANGES
+  changes: FeedChange[] = NO_CHANGES
   lsn = 0
 
   constructor(filter: Filter) {
@@ -74,13 +73,12 @@ export class Topic {
   }
 }
 
-const NOWHERE: TableRoutes<Topic> = new TableRoutes()
-
 export class Router {
   readonly #catalogue: Catalogue
   readonly #values: FeedValues
-  readonly #cursors: Cursors
   readonly #everywhere: TableRoutes<Topic> = new TableRoutes()
+  /** Whether anybody wants every table: looked at for every record. */
+  #hasEverywhere = false
   readonly #byTable: Map<TableEntry, TableRoutes<Topic>> = new Map()
   /** By table id; forgotten when ids may have changed. */
   #byId: (TableRoutes<Topic> | undefined)[] = []
@@ -90,10 +88,9 @@ export class Router {
   /** Scratch of `route`. */
   readonly #found: Topic[] = []
 
-  constructor(catalogue: Catalogue, values: FeedValues, cursors: Cursors) {
+  constructor(catalogue: Catalogue, values: FeedValues) {
     this.#catalogue = catalogue
     this.#values = values
-    this.#cursors = cursors
   }
 
   /** Whether there is no topic. */
@@ -108,6 +105,7 @@ export class Router {
     if (known !== undefined) return known
     const topic = new Topic(filter)
     routes.add(filter, topic)
+    this.#hasEverywhere = !this.#everywhere.isEmpty
     this.#topicCount++
     return topic
   }
@@ -115,6 +113,7 @@ export class Router {
   /** Takes a topic out that nobody listens to any more. */
   remove(topic: Topic): void {
     this.#routesOf(topic.filter.table).remove(topic.filter, topic)
+    this.#hasEverywhere = !this.#everywhere.isEmpty
     this.#topicCount--
   }
 
@@ -150,8 +149,7 @@ export class Router {
       const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId, kind)
       if (count === 0) continue
       const change = new FeedChange(kind, this.#nameOf(tableId), lsnOf(lsn), copy, size)
-      for (let index = 0; index < count; index++)
-        addChange(found[index] as Topic, change, timeMs, touched, this.#cursors)
+      for (let index = 0; index < count; index++) addChange(found[index] as Topic, change, timeMs, touched)
       // Records side by side are copied at once.
       if (at === runEnd) runs[runs.length - 1] = next
       else runs.push(at, next)
@@ -164,9 +162,11 @@ export class Router {
 
   /** Leaves the topics of a record in `#found`, and returns how many there are. */
   #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number, kind: number): number {
+    let count = 0
     // Who wants every table wants those of users.
-    const everywhere = this.#catalogue.byId(tableId)?.isSystem === true ? NOWHERE : this.#everywhere
-    const count = everywhere.match(words, keyWord, keySize, kind, this.#found, 0)
+    if (this.#hasEverywhere && this.#catalogue.byId(tableId)?.isSystem !== true) {
+      count = this.#everywhere.match(words, keyWord, keySize, kind, this.#found, 0)
+    }
     const routes = this.#byId[tableId]
     return routes === undefined ? count : routes.match(words, keyWord, keySize, kind, this.#found, count)
   }
@@ -202,7 +202,7 @@ export interface Share {
   readonly batch: Batch
 }
 
-function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: Topic[], cursors: Cursors): void {
+function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: Topic[]): void {
   if (topic.lsn === change.lsn) {
     topic.changes.push(change)
     return
@@ -211,7 +211,7 @@ function addChange(topic: Topic, change: FeedChange, timeMs: number, touched: To
   const changes = [change]
   topic.lsn = change.lsn
   topic.changes = changes
-  topic.commits.push(new FeedCommit(change.lsn, timeMs, changes, cursors))
+  topic.commits.push(new FeedCommit(change.lsn, timeMs, changes))
 }
 
 function takeBatch(topic: Topic, lastLsn: Lsn, size: number): Batch {

@@ -13,7 +13,7 @@ import { SnapshotExpired } from "../model/transaction-errors.ts"
 import { DONE } from "./commit-source.ts"
 import type { CommitSource } from "./commit-source.ts"
 import type { Cursors } from "./cursor.ts"
-import { StatePiece } from "./feed-commit.ts"
+import { statePiece } from "./feed-commit.ts"
 import type { FeedState, FeedStates } from "./feed-state.ts"
 import type { Filter } from "./filter.ts"
 import { SerialSource } from "./serial-source.ts"
@@ -80,7 +80,7 @@ export class StateFirst extends SerialSource {
       throw new SnapshotExpired(state.lsn, "a part of the store was built anew", "Subscribe again")
     }
     const { cursors } = this.#options
-    const value = new StatePiece(state.lsn, states.wallMs(), piece.changes, cursors, {
+    const value = statePiece(state.lsn, states.wallMs(), piece.changes, cursors, {
       isFirst: this.#isFirst,
       isLast: piece.isLast,
     })

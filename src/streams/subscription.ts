@@ -10,7 +10,6 @@
 
 import { CursorExpired } from "../model/errors.ts"
 import { AppliedCommitsLost, SubscriberOverflowed } from "../model/feed-errors.ts"
-import type { Commit } from "../model/change.ts"
 import { probe } from "../model/invariant.ts"
 import { LSN_NONE, lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
@@ -212,15 +211,14 @@ export abstract class Subscription implements Receiver {
     }
   }
 
-  /** The application gets this commit. */
-  protected noteDelivery(commit: Commit): void {
+  /** The application has got so many, the last of them at this position. */
+  protected noteDelivery(commitCount: number, changeCount: number, lsn: Lsn): void {
     const { counters } = this.host
-    const changeCount = commit.changes.length
-    this.#deliveredLsn = commit.lsn
-    counters.deliveredCommits++
+    counters.deliveredCommits += commitCount
     counters.deliveredChanges += changeCount
-    this.#deliveredCommits++
+    this.#deliveredCommits += commitCount
     this.#deliveredChanges += changeCount
+    this.#deliveredLsn = lsn
   }
 
   /** The log recovers: a read of it that is under way means nothing any more. */

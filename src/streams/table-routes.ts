@@ -14,6 +14,8 @@ export class TableRoutes<Target> {
   readonly #keySets: Map<string, Target> = new Map()
   #puts: TableRoutes<Target> | undefined = undefined
   #deletes: TableRoutes<Target> | undefined = undefined
+  /** Whether there is anything beside the whole and the prefixes: looked at for every record, so it is one flag. */
+  #isPlain = true
 
   find({ prefix, keys, kind }: Filter): Target | undefined {
     if (kind !== undefined) return this.#of(kind)?.find({ table: undefined, prefix, keys })
@@ -32,6 +34,7 @@ export class TableRoutes<Target> {
       for (const key of keys) this.#keys.add(Buffer.from(key), target)
     } else if (prefix.length === 0) this.#whole = target
     else this.#prefixes.add(prefix, target)
+    this.#noteOthers()
   }
 
   remove({ prefix, keys, kind }: Filter, target: Target): void {
@@ -44,17 +47,11 @@ export class TableRoutes<Target> {
       for (const key of keys) this.#keys.remove(Buffer.from(key), target)
     } else if (prefix.length === 0) this.#whole = undefined
     else this.#prefixes.remove(prefix)
+    this.#noteOthers()
   }
 
   get isEmpty(): boolean {
-    const { isEmpty } = this.#prefixes
-    return (
-      isEmpty &&
-      this.#whole === undefined &&
-      this.#keys.isEmpty &&
-      this.#puts === undefined &&
-      this.#deletes === undefined
-    )
+    return this.#isPlain && this.#whole === undefined && this.#prefixes.isEmpty
   }
 
   /** Puts those who want the change into `found`, from the index `count` on, and returns the count behind them. */
@@ -62,9 +59,25 @@ export class TableRoutes<Target> {
     let end = count
     if (this.#whole !== undefined) found[end++] = this.#whole
     if (!this.#prefixes.isEmpty) end = this.#prefixes.match(words, keyWord, keySize, found, end)
+    return this.#isPlain ? end : this.#matchOthers(words, keyWord, keySize, kind, found, end)
+  }
+
+  #matchOthers(
+    words: Uint32Array,
+    keyWord: number,
+    keySize: number,
+    kind: number,
+    found: Target[],
+    count: number,
+  ): number {
+    let end = count
     if (!this.#keys.isEmpty) end = this.#keys.match(words, keyWord, keySize, found, end)
     const ofKind = kind === KIND_PUT ? this.#puts : this.#deletes
     return ofKind === undefined ? end : ofKind.match(words, keyWord, keySize, kind, found, end)
+  }
+
+  #noteOthers(): void {
+    this.#isPlain = this.#keys.isEmpty && this.#puts === undefined && this.#deletes === undefined
   }
 
   #of(kind: number): TableRoutes<Target> | undefined {

@@ -11,7 +11,7 @@ import { FeedScene, textOf } from "./feed-scene.ts"
 import type { Operation } from "./feed-scene.ts"
 
 function routerOf({ catalogue }: FeedScene): Router {
-  return new Router(catalogue, new FeedValues(catalogue.shapes), new Cursors(new Uint8Array(16)))
+  return new Router(catalogue, new FeedValues(catalogue.shapes, new Cursors(new Uint8Array(16))))
 }
 
 /** Routes one frame of these commits to topics for these filters. */
