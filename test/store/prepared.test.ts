@@ -397,6 +397,21 @@ describe("a prepare is refused, and nothing is done,", () => {
     await table.put("a", "small")
   })
 
+  test("where a value is nested deeper than a record of it may be", async () => {
+    const store = await temporaryStore()
+    const nested = (depth: number): unknown => {
+      let value: unknown = 1
+      for (let level = 0; level < depth; level++) value = [value]
+      return value
+    }
+    await prepare(store, "T1", "a", nested(253))
+    const error = await failureOf(prepare(store, "T2", "b", nested(254)))
+    expect(error).toMatchObject({ code: "ORRERY_LIMIT_EXCEEDED" })
+    await store.commitPrepared("T1")
+    expect(store.table("t").get("a")).toEqual(nested(253))
+    await store.table("t").put("b", nested(256))
+  })
+
   test("where it writes more keys than its commit could hold", async () => {
     const store = await temporaryStore()
     const table = store.table<number>("t")
