@@ -8,7 +8,7 @@ export const preparedMutants: readonly Mutant[] = [
   {
     name: "prepare-acknowledged-early",
     file: "src/store/transact.ts",
-    find: "await this.#prepared.flushed()",
+    find: "await this.#prepared.durable(lsn)",
     replace: "",
     story: "A participant says that it is prepared, loses its power, and knows nothing of it.",
     tests: ["test/store/prepared.test.ts"],
@@ -17,8 +17,8 @@ export const preparedMutants: readonly Mutant[] = [
   {
     name: "repeated-decision-acknowledged-early",
     file: PREPARED,
-    find: "    await this.#life.flush()\n    return { lsn: lsnOf(earlier.taken.lsn) }",
-    replace: "    return { lsn: lsnOf(earlier.taken.lsn) }",
+    find: "await this.durable(earlier.taken.lsn)",
+    replace: "",
     story: "A coordinator that repeats itself is told that it is done while the first decision may still be lost.",
     tests: ["test/store/prepared.test.ts"],
     only: "is repeated while the first is on its way",

@@ -136,6 +136,19 @@ describe("a prepared transaction", () => {
     expect(table.get("a")).toEqual({ n: 1 })
   })
 
+  test("does not wait for writes that come behind it, however many stand in line", async () => {
+    const store = await temporaryStore({ backlog: { bytes: 1 } })
+    const table = store.table<number>("t")
+    let isPrepared = false
+    const writers = Array.from({ length: 20 }, async (_, n) => {
+      while (!isPrepared) await table.put(`k${n}`, n)
+    })
+    await prepare(store, "T1", "a", 1, { durability: "written" })
+    expect(store.metrics().flush.waitingWrites).toBeGreaterThan(0)
+    isPrepared = true
+    await Promise.all(writers)
+  })
+
   test("is committed as one commit that subscribers see whole, and see nothing of before", async () => {
     const store = await temporaryStore()
     const [left, right] = [store.table("left"), store.table("right")]
