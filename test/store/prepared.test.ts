@@ -484,6 +484,25 @@ describe("a prepare is refused, and nothing is done,", () => {
   })
 })
 
+test("two transactions over two stores never come before each other", async () => {
+  const [west, east] = [await temporaryStore(), await temporaryStore()]
+  const half = (store: Store, id: string, read: string | undefined, write: string | undefined): Promise<unknown> =>
+    store.transact((tx) => {
+      const table = store.table<number>("t")
+      if (read !== undefined) tx.get(table, read)
+      if (write !== undefined) tx.put(table, write, 1)
+      tx.prepare(id)
+    }, NOT_AGAIN)
+  // T1 reads x in the west and writes y in the east; T2 reads y and writes x.
+  const halves = await Promise.allSettled([
+    half(west, "T2", undefined, "x"),
+    half(east, "T1", undefined, "y"),
+    half(west, "T1", "x", undefined),
+    half(east, "T2", "y", undefined),
+  ])
+  expect(halves.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected"])
+})
+
 describe("a decision", () => {
   test("that is repeated resolves to the first one's LSN, and the other one is refused", async () => {
     const store = await temporaryStore()
