@@ -25,6 +25,7 @@ import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
 import { row as pauses } from "./pauses.bench.ts"
+import { row as prepare } from "./prepare.bench.ts"
 import { row as puts } from "./puts.bench.ts"
 import { row as recovery } from "./recovery.bench.ts"
 import { asMarkdown, asText, figure, summaryOf } from "./report.ts"
@@ -41,6 +42,7 @@ const rows: readonly Row[] = [
   gets,
   lone,
   transactions,
+  prepare,
   memory,
   pauses,
   recovery,

@@ -4,7 +4,7 @@
 import { Fold } from "../checkpoint/fold.ts"
 import { stateTarget } from "../checkpoint/state-loader.ts"
 import { invariant } from "../model/invariant.ts"
-import { SYSTEM_TABLE_PREFIX } from "../model/system-tables.ts"
+import { countTransactions } from "../recovery/count-transactions.ts"
 import { recover } from "../recovery/recover.ts"
 import { ShardTables } from "../table/shard-tables.ts"
 import { Actor } from "./actor.ts"
@@ -27,10 +27,6 @@ export class RecovererActor extends Actor<never> {
     const { settings } = engine
     const shards = Array.from({ length: settings.shardCount }, () => new ShardTables())
     engine.catalogue.reset()
-    const countOf = (name: string): number => {
-      const { id } = engine.catalogue.entry(SYSTEM_TABLE_PREFIX + name)
-      return shards.reduce((sum, shard) => sum + (shard.partition(id)?.table.count ?? 0), 0)
-    }
     const { end, report, checkpoint } = await recover({
       directory: settings.directory,
       clock: engine.clock,
@@ -40,11 +36,7 @@ export class RecovererActor extends Actor<never> {
       warnings: settings.warnings,
       state: stateTarget(settings.directory, engine.catalogue, shards),
       fold: new Fold(engine.catalogue, shards),
-      countTransactions: () => ({
-        transactionsInDoubt: countOf("prepared"),
-        transactionsCommitted: countOf("committed"),
-        transactionsAborted: countOf("aborted"),
-      }),
+      countTransactions: () => countTransactions(engine.catalogue, shards),
       onProgress: settings.onRecovery,
     })
     engine.noteRecovered({ end, report, checkpoint }, shards)

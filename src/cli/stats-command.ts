@@ -33,7 +33,7 @@ export const statsCommand: AnyCommand = command(
 )
 
 function statsLines(store: Store, alerts: readonly Alert[]): readonly string[] {
-  const { log, tables, checkpoint } = store.metrics()
+  const { log, tables, checkpoint, prepared } = store.metrics()
   const { recovery } = store
   const names = store.tables()
   const read = checkpoint.kept === 0 ? "the log" : "the last checkpoint and the log behind it"
@@ -58,6 +58,9 @@ function statsLines(store: Store, alerts: readonly Alert[]): readonly string[] {
       "recovery",
       `${durationText(recovery.durationMs)}, ${countText(recovery.records)} records of the log; ${recovery.tail}`,
     ],
+    ...(prepared.inDoubt === 0
+      ? []
+      : [["in doubt", `${countOf(prepared.inDoubt, "transaction")}; orrery in-doubt lists them`] as const]),
     ...alerts.map(({ severity, summary }): Row => [severity.toUpperCase(), summary]),
     ...recovery.warnings.map((warning): Row => ["warning", warning]),
   ])

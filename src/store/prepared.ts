@@ -9,7 +9,7 @@
 
 import type { Engine } from "../actors/engine.ts"
 import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
-import { LimitExceeded } from "../model/errors.ts"
+import { CommitUnknown, LimitExceeded } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "../model/prepare-errors.ts"
@@ -172,9 +172,15 @@ export class PreparedTransactions implements WriteRule {
     return [this.#records.insertion(id, prepared)]
   }
 
-  /** Resolves when a PREPARE that was applied is on stable storage. */
-  flushed(): Promise<void> {
-    return this.#life.flush()
+  /**
+   * Resolves when a commit is on stable storage, and does not wait for what comes behind it. To be called on the turn on
+   * which the commit was found applied. Fails with: CommitUnknown.
+   */
+  async durable(lsn: number): Promise<void> {
+    const { log, commit } = this.#engine
+    if (log !== undefined && log.durableLsn >= lsn) return
+    if (commit === undefined) throw new CommitUnknown(lsn)
+    await commit.flush()
   }
 
   /** What the failure of a PREPARE is called. */
@@ -266,8 +272,7 @@ export class PreparedTransactions implements WriteRule {
     }
     const receipt = await this.#context.writer.update(decide, "synced", options.signal)
     if (earlier.taken === undefined) return receipt
-    // It may be on its way to the disk only.
-    await this.#life.flush()
+    await this.durable(earlier.taken.lsn)
     return { lsn: lsnOf(earlier.taken.lsn) }
   }
 

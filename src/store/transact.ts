@@ -206,7 +206,7 @@ export class TransactionRunner {
   async #result<Value>({ preparedId }: TransactionState, value: Value, lsn: Lsn): Promise<TransactionResult<Value>> {
     if (preparedId === undefined) return { value, lsn }
     // Whatever the durability of other writes: who says that he is prepared says so for good.
-    await this.#prepared.flushed()
+    await this.#prepared.durable(lsn)
     return { value, lsn, prepared: preparedId }
   }
 

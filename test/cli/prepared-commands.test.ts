@@ -24,6 +24,7 @@ test.concurrent("what is in doubt is listed, decided, and not listed any more", 
   expect(listed.stdout.split("\n")[0]).toMatch(
     /^"T1" {2}since 20\d\d-[0-9T:.-]+Z, \d+ s {2}1 key in t {2}commit \d+ {2}\{"from":"west","at":\{"\$bigint":"5"\}\}$/,
   )
+  expect((await runTool(["stats", path])).stdout).toMatch(/^in doubt +2 transactions; orrery in-doubt lists them$/m)
   const committed = await runTool(["decide", path, "T1", "commit"])
   expect(committed).toMatchObject({ exitCode: 0, stderr: "" })
   expect(committed.stdout).toMatch(/^committed, as commit \d+\n$/)

@@ -6,6 +6,7 @@ import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
+import { preparedMutants } from "./mutants-of-prepared-transactions.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
 import { storeMutants } from "./mutants-of-the-store.ts"
 
@@ -17,6 +18,7 @@ export const mutants: readonly Mutant[] = [
   ...storeMutants,
   ...indexMutants,
   ...expiryMutants,
+  ...preparedMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

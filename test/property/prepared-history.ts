@@ -33,6 +33,8 @@ export interface PreparedCommit {
 export interface PreparedHistory {
   readonly commits: readonly PreparedCommit[]
   readonly store: Store
+  /** Operations of the disk that had ended when the store was open for the first time. */
+  readonly openedAt: number
   /** Prepares and puts that were refused because of what others hold. */
   readonly refused: number
 }
@@ -92,6 +94,7 @@ export async function runPreparedHistory(
   let refused = 0
   let n = 0
   let store = await openStore(platform, segmentBytes)
+  const openedAt = platform.fileSystem.operationCount
   const track = (
     kind: PreparedCommit["kind"],
     id: string,
@@ -171,7 +174,7 @@ export async function runPreparedHistory(
   }
   await settle()
   commits.sort((left, right) => left.lsn - right.lsn)
-  return { commits, store, refused }
+  return { commits, store, openedAt, refused }
 }
 
 /** The state behind the commits with an LSN of at most `lsn`. */

@@ -10,13 +10,15 @@ import { crashStates } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { preparedModelAt, preparedSteps, runPreparedHistory } from "./prepared-history.ts"
-import type { PreparedCommit, PreparedModel } from "./prepared-history.ts"
+import type { PreparedCommit, PreparedModel, PreparedStep } from "./prepared-history.ts"
 import { recoverDisk } from "./recovered-state.ts"
 import { contentOf, openStore, untilSettled } from "./store-history.ts"
 import type { Entry, Model } from "./store-history.ts"
 
 /** States in the default run; ORRERY_CRASH_STATES asks for more. */
 const STATE_COUNT = Number(process.env["ORRERY_CRASH_STATES"] ?? 2_500)
+/** Recoveries of each of the ten points: a fiftieth of those. */
+const POINT_RUNS = Math.ceil(STATE_COUNT / 50)
 const STATES_A_HISTORY = 150
 /** One state in so many has the recovery from it crashed into, and one in so many is opened and used. */
 const NESTED_SHARE = 20
@@ -73,6 +75,46 @@ test("every crash state of a store with prepared transactions recovers to a pref
   expect(probes().get("a transaction in doubt is recovered") ?? 0).toBeGreaterThan(10)
 }, 300_000)
 
+test("a crash at each of ten points of a commit and an abort recovers to a prefix, and a second recovery changes nothing", async () => {
+  // In doubt or decided, T1 before T2: the points are these states, each while an operation of the disk is under way and
+  // while none is.
+  const states = ["", "T1", "T1 committed", "T1 committed, T2", "T1 committed, T2 aborted"]
+  const runs = new Map<string, number>()
+  const isComplete = (): boolean => runs.size === 2 * states.length && [...runs.values()].every((n) => n >= POINT_RUNS)
+  for (let seed = SEED; !isComplete(); seed++) {
+    const platform = simulatePlatform({ seed, disk: new SimulatedDisk({ seed, keepsTrace: true }) })
+    const steps: PreparedStep[] = [
+      { kind: "prepare", keys: ["a", "b"], isAsynchronous: seed % 2 === 0 },
+      { kind: "settle" },
+      { kind: "commit", which: 0 },
+      { kind: "settle" },
+      { kind: "prepare", keys: ["b", "c"], isAsynchronous: false },
+      { kind: "settle" },
+      { kind: "abort", which: 0 },
+    ]
+    const { store, commits, openedAt } = await runPreparedHistory(platform, steps, SEGMENT_BYTES)
+    const trace = platform.fileSystem.trace()
+    await untilSettled(platform, store.close())
+    for (const state of crashStates(trace, { seed, limit: 2 * STATES_A_HISTORY })) {
+      if (state.afterOperation < openedAt) continue
+      const tell = (): string => `seed ${seed}, ${state.describe()}`
+      const disk = state.mount({ keepsTrace: false })
+      const acknowledged = ackedBefore(commits, state.afterOperation)
+      const lastLsn = await check(disk, commits, acknowledged, Infinity, false, tell)
+      const before = disk.files()
+      expect(await check(disk, commits, acknowledged, Infinity, false, tell), tell()).toBe(lastLsn)
+      expect(disk.files(), tell()).toEqual(before)
+      const { inDoubt, decided } = preparedModelAt(commits, lastLsn)
+      const standing = [...Array.from(decided, ([id, outcome]) => `${id} ${outcome}`), ...inDoubt.keys()].join(", ")
+      const renamed = standing.replaceAll(/T\d+/g, (id) => (id === commits[0]?.id ? "T1" : "T2"))
+      expect(states, tell()).toContain(renamed)
+      const point = `${renamed}, ${state.inFlight.length > 0 ? "under way" : "at rest"}`
+      runs.set(point, (runs.get(point) ?? 0) + 1)
+    }
+  }
+  console.log(JSON.stringify(Object.fromEntries(runs)))
+}, 300_000)
+
 /** Recovers, and compares all tables, the engine's own too. Returns the last LSN. */
 async function check(
   disk: SimulatedDisk,
@@ -86,10 +128,19 @@ async function check(
   const { lastLsn } = report
   if (lastLsn < acknowledged)
     throw new Error(`LSN ${acknowledged} was acknowledged, recovered to ${lastLsn}: ${tell()}`)
-  const expected = asText(preparedModelAt(commits, Math.min(lastLsn, oldEpochEnd)).content)
+  const model = preparedModelAt(commits, Math.min(lastLsn, oldEpochEnd))
+  const expected = asText(model.content)
   const found = asText(content)
   if (found !== expected) throw new Error(`at LSN ${lastLsn} found\n${found}\nexpected\n${expected}\n${tell()}`)
+  const { transactionsInDoubt, transactionsCommitted, transactionsAborted } = report
+  expect([transactionsInDoubt, transactionsCommitted, transactionsAborted], tell()).toEqual(countsOf(model))
   return lastLsn
+}
+
+/** In doubt, committed, aborted. */
+function countsOf({ inDoubt, decided }: PreparedModel): number[] {
+  const committed = [...decided.values()].filter((outcome) => outcome === "committed").length
+  return [inDoubt.size, committed, decided.size - committed]
 }
 
 /** Opens the store, meets what is held, decides everything, and loses its power. */
@@ -98,14 +149,12 @@ async function use(disk: SimulatedDisk, model: PreparedModel, tell: () => string
   const done = <T>(work: Promise<T>): Promise<T> => untilSettled(platform, work)
   try {
     const store = await openStore(platform, SEGMENT_BYTES, { checkpoints: 1 })
-    const { transactionsInDoubt, transactionsCommitted, transactionsAborted } = store.recovery
-    const outcomes = [...model.decided.values()]
-    const committed = outcomes.filter((outcome) => outcome === "committed").length
-    expect([transactionsInDoubt, transactionsCommitted, transactionsAborted]).toEqual([
-      model.inDoubt.size,
-      committed,
-      outcomes.length - committed,
-    ])
+    const [inDoubt, committed, aborted] = countsOf(model)
+    expect(store.recovery).toMatchObject({
+      transactionsInDoubt: inDoubt,
+      transactionsCommitted: committed,
+      transactionsAborted: aborted,
+    })
     expect(store.inDoubt().map(({ id, data }) => [id, data])).toEqual([...model.inDoubt])
     for (const [id, outcome] of model.decided) expect(store.outcome(id)?.outcome).toBe(outcome)
     const table = store.table<Entry>("t")

@@ -4,6 +4,7 @@
 import { stateTarget } from "../../src/checkpoint/state-loader.ts"
 import { Fold } from "../../src/checkpoint/fold.ts"
 import { ValueDecoder } from "../../src/format/value-decoder.ts"
+import { countTransactions } from "../../src/recovery/count-transactions.ts"
 import { recover } from "../../src/recovery/recover.ts"
 import type { RecoveryReport } from "../../src/recovery/report.ts"
 import type { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
@@ -41,6 +42,7 @@ export async function recoverDisk(
     warnings: owned.warnings,
     state: stateTarget(owned.log, catalogue, shards),
     fold: new Fold(catalogue, shards),
+    countTransactions: () => countTransactions(catalogue, shards),
     onProgress: () => undefined,
   })
   if (beginsEpoch) {

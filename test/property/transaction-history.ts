@@ -39,6 +39,8 @@ export interface Plan {
   readonly level: Durability
   /** Of a thousand steps, how many kill an actor. */
   readonly kills: number
+  /** Of a hundred transactions, how many are prepared, and decided some steps later. Default 0. */
+  readonly prepared?: number
 }
 
 const TABLES = ["t0", "t1"]
@@ -53,6 +55,8 @@ export class TransactionHistory {
   readonly commits: HistoryCommit[] = []
   conflictCount = 0
   endedCount = 0
+  preparedCount = 0
+  abortedCount = 0
   readonly #platform: SimulatedPlatform
   readonly #store: Store
   readonly #plan: Plan
@@ -60,6 +64,7 @@ export class TransactionHistory {
   /** Those who wait for their next step. */
   readonly #waiting: (() => void)[] = []
   #startedCount = 0
+  #idCount = 0
   #running = 0
   #number = 0
   #state: number
@@ -127,8 +132,11 @@ export class TransactionHistory {
     }
     const options = { isolation, durability: this.#plan.level, retries: 3 } as const
     const length = 1 + this.#dice(5)
-    const { lsn } = await this.#store.transact((tx) => {
+    const { prepared = 0 } = this.#plan
+    const id = prepared > 0 && this.#dice(100) < prepared ? `P${++this.#idCount}` : undefined
+    const result = await this.#store.transact((tx) => {
       attempt = newAttempt()
+      if (id !== undefined) tx.prepare(id)
       if (isSynchronous) {
         for (let n = 0; n < length; n++) operate(tx, false)
         return undefined
@@ -139,9 +147,30 @@ export class TransactionHistory {
       }
       return this.#asynchronously(tx, length, operate)
     }, options)
+    const lsn = id === undefined ? result.lsn : await this.#decided(id)
+    if (lsn === undefined) return
     if (isSynchronous || isolation === "serializable") attempt.begin = attempt.writes.size > 0 ? lsn - 1 : lsn
     this.done.push({ isolation, lsn, ...attempt })
     if (attempt.writes.size > 0) this.#committed(commit, lsn, attempt.writes)
+  }
+
+  /** The LSN of its COMMIT; undefined where it was aborted. */
+  async #decided(id: string): Promise<number | undefined> {
+    this.preparedCount++
+    for (let wait = this.#dice(6); wait > 0; wait--) await this.#step()
+    const isAborted = this.#dice(5) === 0
+    for (;;) {
+      try {
+        if (!isAborted) return (await this.#store.commitPrepared(id)).lsn
+        await this.#store.abortPrepared(id)
+        this.abortedCount++
+        return undefined
+      } catch (error) {
+        // What is prepared is decided, whatever comes in between.
+        if (!(error instanceof OrreryError) || error.code !== "ORRERY_RESTARTING") throw error
+        await this.#store.ready()
+      }
+    }
   }
 
   async #asynchronously(

@@ -97,6 +97,31 @@ test("also while shards and the log's writer are killed, and at every level of d
   expect(count).toBeGreaterThan(600)
 }, 60_000)
 
+test("also where some are prepared, and committed or aborted some time later, beside killed actors too", async () => {
+  const counts = { committed: 0, prepared: 0, aborted: 0, conflicts: 0 }
+  for (let run = 0; run < 8; run++) {
+    const plan: Plan = {
+      seed: SEED + run * 15_485_863,
+      transactionCount: 300,
+      clientCount: [3, 8][run % 2] ?? 3,
+      keyCount: [4, 12, 40][run % 3] ?? 12,
+      level: (["memory", "synced"] as const)[run % 2] ?? "synced",
+      kills: run < 4 ? 0 : 4,
+      prepared: 40,
+    }
+    const { history } = await runPlan(plan, false)
+    counts.committed += history.done.length
+    counts.prepared += history.preparedCount
+    counts.aborted += history.abortedCount
+    counts.conflicts += history.conflictCount
+  }
+  console.log(`${JSON.stringify(counts)}; ORRERY_SEED=${SEED}`)
+  expect(counts.prepared).toBeGreaterThan(300)
+  expect(counts.aborted).toBeGreaterThan(50)
+  expect(counts.conflicts).toBeGreaterThan(0)
+  expect(counts.committed).toBeGreaterThan(600)
+}, 120_000)
+
 test("after a crash each is there whole or not at all, and every acknowledged one is", async () => {
   let states = 0
   for (let run = 0; run < 4; run++) {

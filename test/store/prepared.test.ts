@@ -136,6 +136,19 @@ describe("a prepared transaction", () => {
     expect(table.get("a")).toEqual({ n: 1 })
   })
 
+  test("does not wait for writes that come behind it, however many stand in line", async () => {
+    const store = await temporaryStore({ backlog: { bytes: 1 } })
+    const table = store.table<number>("t")
+    let isPrepared = false
+    const writers = Array.from({ length: 20 }, async (_, n) => {
+      while (!isPrepared) await table.put(`k${n}`, n)
+    })
+    await prepare(store, "T1", "a", 1, { durability: "written" })
+    expect(store.metrics().flush.waitingWrites).toBeGreaterThan(0)
+    isPrepared = true
+    await Promise.all(writers)
+  })
+
   test("is committed as one commit that subscribers see whole, and see nothing of before", async () => {
     const store = await temporaryStore()
     const [left, right] = [store.table("left"), store.table("right")]
@@ -397,6 +410,21 @@ describe("a prepare is refused, and nothing is done,", () => {
     await table.put("a", "small")
   })
 
+  test("where a value is nested deeper than a record of it may be", async () => {
+    const store = await temporaryStore()
+    const nested = (depth: number): unknown => {
+      let value: unknown = 1
+      for (let level = 0; level < depth; level++) value = [value]
+      return value
+    }
+    await prepare(store, "T1", "a", nested(253))
+    const error = await failureOf(prepare(store, "T2", "b", nested(254)))
+    expect(error).toMatchObject({ code: "ORRERY_LIMIT_EXCEEDED" })
+    await store.commitPrepared("T1")
+    expect(store.table("t").get("a")).toEqual(nested(253))
+    await store.table("t").put("b", nested(256))
+  })
+
   test("where it writes more keys than its commit could hold", async () => {
     const store = await temporaryStore()
     const table = store.table<number>("t")
@@ -454,6 +482,25 @@ describe("a prepare is refused, and nothing is done,", () => {
     expect(await failureOf(work)).toBeInstanceOf(KeyInDoubt)
     expect(tries).toBe(1)
   })
+})
+
+test("two transactions over two stores never come before each other", async () => {
+  const [west, east] = [await temporaryStore(), await temporaryStore()]
+  const half = (store: Store, id: string, read: string | undefined, write: string | undefined): Promise<unknown> =>
+    store.transact((tx) => {
+      const table = store.table<number>("t")
+      if (read !== undefined) tx.get(table, read)
+      if (write !== undefined) tx.put(table, write, 1)
+      tx.prepare(id)
+    }, NOT_AGAIN)
+  // T1 reads x in the west and writes y in the east; T2 reads y and writes x.
+  const halves = await Promise.allSettled([
+    half(west, "T2", undefined, "x"),
+    half(east, "T1", undefined, "y"),
+    half(west, "T1", "x", undefined),
+    half(east, "T2", "y", undefined),
+  ])
+  expect(halves.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "rejected", "rejected"])
 })
 
 describe("a decision", () => {
