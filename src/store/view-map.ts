@@ -40,10 +40,24 @@ export class MapRows {
     if (isThere) {
       for (const [row, content] of this.#map({ table, key, value })) rows.set(row, content)
     }
+    if (this.#isPlain(source, key, rows)) return
     const before = this.#keysOf(source, key)
     for (const row of before) if (!rows.has(row)) this.#withdraw(source, key, row)
     for (const [row, content] of rows) this.#claim(source, key, row, content)
     this.#note(source, key, before, [...rows.keys()])
+  }
+
+  /**
+   * The ordinary case, done without a look at the rows: nothing is noted anywhere, so every row is that of the record with
+   * its key, and this one gives that row or none.
+   */
+  #isPlain(source: number, key: string, rows: ReadonlyMap<string, unknown>): boolean {
+    const given = this.#given[0]
+    if (source !== 0 || rows.size > 1 || given?.isUntouched !== true || !this.#claims.isUntouched) return false
+    if (rows.size === 0) this.#rows.delete(key)
+    else if (rows.has(key)) this.#rows.put(key, rows.get(key))
+    else return false
+    return true
   }
 
   #keysOf(source: number, key: string): readonly string[] {
