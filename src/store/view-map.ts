@@ -81,22 +81,25 @@ export class MapRows {
   }
 
   #claim(source: number, key: string, row: string, content: unknown): void {
-    const others = this.#claimsOf(row).filter((claim) => !isOf(claim, source, key))
+    const claims = this.#claimsOf(row)
+    const others = claims.filter((claim) => !isOf(claim, source, key))
     if (others.length === 0) {
       this.#rows.put(row, content)
+      // The row is its already, and noted as it should be.
+      if (claims.length === 1) return
       if (source === 0 && key === row) this.#forget(row)
       else this.#claims.put(row, [[source, key]])
       return
     }
     const rowOfOther = this.#rows.get(row)
-    const claims: Claim[] = others.map(([of, id, kept]) => [
+    const all: Claim[] = others.map(([of, id, kept]) => [
       of,
       id,
       others.length === 1 && kept === undefined ? rowOfOther : kept,
     ])
-    claims.push([source, key, content])
+    all.push([source, key, content])
     for (const [of, id] of others) this.#spell(of, id, row)
-    this.#put(row, claims)
+    this.#put(row, all)
   }
 
   #withdraw(source: number, key: string, row: string): void {
