@@ -34,6 +34,7 @@ import { row as shrink } from "./shrink.bench.ts"
 import { soakRow } from "./soak-row.ts"
 import { hasStandalone, standaloneRow } from "./standalone.ts"
 import { row as transactions } from "./transactions.bench.ts"
+import { row as views } from "./views.bench.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -51,6 +52,7 @@ const rows: readonly Row[] = [
   amplification,
   importing,
   feed,
+  views,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
     : []),

@@ -16,6 +16,7 @@ export class CommitIntake {
   #asked: Promise<void> | undefined
   #result: Result | undefined
   #failure: { readonly reason: unknown } | undefined
+  #isInHand = false
 
   constructor(stream: ChangeStream) {
     this.#stream = stream
@@ -40,12 +41,19 @@ export class CommitIntake {
     return this.#result?.done === true
   }
 
+  /** What was taken is done with. */
+  release(): void {
+    this.#isInHand = false
+  }
+
   /**
-   * How far everything was taken out, where nothing waits here: further than the last commit where the stream passed over
-   * what it does not give. Meaningful only outside the turns in which commits are handed on: in a timer, for example.
+   * Up to where there is nothing left to do, where nothing waits here and what was taken is done with: further than the
+   * last commit where the stream passed over what it does not give. Meaningful only outside the turns in which commits are
+   * handed on: in a timer, for example.
    */
   get drainedLsn(): number | undefined {
-    return this.#asked === undefined || this.#result?.done === false ? undefined : this.#stream.position
+    if (this.#isInHand || this.#asked === undefined || this.#result?.done === false) return undefined
+    return this.#stream.position
   }
 
   async #take(commits: number, changes: number, waits: boolean): Promise<Commit[]> {
@@ -59,6 +67,7 @@ export class CommitIntake {
       if (commit === undefined) break
       count += commit.changes.length
       taken.push(commit)
+      this.#isInHand = true
     }
     return taken
   }

@@ -57,6 +57,8 @@ export class ConsumerRun extends FeedWorker {
   #standing: ConsumerRecord["standing"] = "active"
   #error: unknown
   #isRetrying = false
+  /** Whether it works from the position that it has read. */
+  #isFollowing = false
   /** Commits up to here are tried one by one: one of them has failed its list. */
   #singleUpTo = 0
 
@@ -107,8 +109,12 @@ export class ConsumerRun extends FeedWorker {
     return this.#position
   }
 
-  /** Positions of the log between it and what is durable, of which it may have to process some. */
-  get lag(): number {
+  /**
+   * Positions of the log between it and what is durable, of which it may have to process some. Undefined between two
+   * passes: what it knows may have been lost with the log.
+   */
+  get lag(): number | undefined {
+    if (!this.#isFollowing) return undefined
     const { durableLsn } = this.engine.feed.metrics()
     return Math.max(0, durableLsn - Math.max(this.#position, this.#intake?.drainedLsn ?? 0))
   }
@@ -116,7 +122,7 @@ export class ConsumerRun extends FeedWorker {
   /** Keeps the position from falling far behind where nothing is of interest to the consumer, and the log from passing it. */
   override look(): void {
     this.#tables.purge()
-    const lsn = this.#intake?.drainedLsn
+    const lsn = this.#isFollowing ? this.#intake?.drainedLsn : undefined
     if (lsn === undefined || this.#standing !== "active") return
     const oldestLsn = this.engine.log?.oldestLsn ?? 0
     const isDue = lsn - this.#position >= UNSAVED_MAX || (this.#position + 1 < oldestLsn && lsn > this.#position)
@@ -145,6 +151,7 @@ export class ConsumerRun extends FeedWorker {
       if (!(error instanceof CursorExpired || error instanceof Corruption)) throw error
       return await this.#standStill(0, 0, error)
     } finally {
+      this.#isFollowing = false
       this.#isRetrying = false
     }
   }
@@ -187,6 +194,7 @@ export class ConsumerRun extends FeedWorker {
     const stream = this.engine.feed.subscribe({ after: lsnOf(record.position), table, prefix, signal, bufferCommits })
     const intake = new CommitIntake(stream)
     this.#intake = intake
+    this.#isFollowing = true
     let { attempts } = record
     for (;;) {
       const isSingle = attempts > 0 || this.#position < this.#singleUpTo
@@ -194,6 +202,7 @@ export class ConsumerRun extends FeedWorker {
       if (commits.length === 0) return
       const wanted = commits.filter(({ lsn }) => !this.#isOwn(lsn))
       if (wanted.length > 0) attempts = await this.#process(wanted, attempts, signal)
+      intake.release()
     }
   }
 

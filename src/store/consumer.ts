@@ -79,7 +79,7 @@ export class Consumer {
 
   /** Positions of the log between it and what is durable, of which it may have to process some. */
   get lag(): number {
-    return this.#running?.lag ?? Math.max(0, this.#host.durableLsn - this.position)
+    return this.#running?.lag ?? Math.max(0, this.#host.durableLsn - (this.#record?.position ?? 0))
   }
 
   /** What the handler failed with at last, or ConsumerFailed where it stands still; undefined where all is well. */

@@ -130,7 +130,7 @@ export class Consumers implements ConsumerHost {
     let maxLagLsn = 0
     for (const { run } of this.#runs.values()) {
       if (run.hasFailed) failed++
-      maxLagLsn = Math.max(maxLagLsn, run.lag)
+      maxLagLsn = Math.max(maxLagLsn, run.lag ?? 0)
     }
     return { running: this.#runs.size, failed, ...this.#counters, maxLagLsn }
   }

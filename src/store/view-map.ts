@@ -40,10 +40,24 @@ export class MapRows {
     if (isThere) {
       for (const [row, content] of this.#map({ table, key, value })) rows.set(row, content)
     }
+    if (this.#isPlain(source, key, rows)) return
     const before = this.#keysOf(source, key)
     for (const row of before) if (!rows.has(row)) this.#withdraw(source, key, row)
     for (const [row, content] of rows) this.#claim(source, key, row, content)
     this.#note(source, key, before, [...rows.keys()])
+  }
+
+  /**
+   * The ordinary case, done without a look at the rows: nothing is noted anywhere, so every row is that of the record with
+   * its key, and this one gives that row or none.
+   */
+  #isPlain(source: number, key: string, rows: ReadonlyMap<string, unknown>): boolean {
+    const given = this.#given[0]
+    if (source !== 0 || rows.size > 1 || given?.isUntouched !== true || !this.#claims.isUntouched) return false
+    if (rows.size === 0) this.#rows.delete(key)
+    else if (rows.has(key)) this.#rows.put(key, rows.get(key))
+    else return false
+    return true
   }
 
   #keysOf(source: number, key: string): readonly string[] {
@@ -67,22 +81,25 @@ export class MapRows {
   }
 
   #claim(source: number, key: string, row: string, content: unknown): void {
-    const others = this.#claimsOf(row).filter((claim) => !isOf(claim, source, key))
+    const claims = this.#claimsOf(row)
+    const others = claims.filter((claim) => !isOf(claim, source, key))
     if (others.length === 0) {
       this.#rows.put(row, content)
+      // The row is its already, and noted as it should be.
+      if (claims.length === 1) return
       if (source === 0 && key === row) this.#forget(row)
       else this.#claims.put(row, [[source, key]])
       return
     }
     const rowOfOther = this.#rows.get(row)
-    const claims: Claim[] = others.map(([of, id, kept]) => [
+    const all: Claim[] = others.map(([of, id, kept]) => [
       of,
       id,
       others.length === 1 && kept === undefined ? rowOfOther : kept,
     ])
-    claims.push([source, key, content])
+    all.push([source, key, content])
     for (const [of, id] of others) this.#spell(of, id, row)
-    this.#put(row, claims)
+    this.#put(row, all)
   }
 
   #withdraw(source: number, key: string, row: string): void {

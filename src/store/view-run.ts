@@ -16,6 +16,7 @@ import { CursorExpired, LimitExceeded, OrreryError, StoreClosed } from "../model
 import { InvariantViolation } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import { ViewFailed } from "../model/view-errors.ts"
+import { abortable } from "./abortable.ts"
 import { CommitIntake } from "./commit-intake.ts"
 import type { ConsumerEvent } from "./consumer-event.ts"
 import { errorText } from "./consumer-record.ts"
@@ -24,7 +25,6 @@ import type { PassEnd } from "./feed-worker.ts"
 import type { CheckedDefinition } from "./view-definition.ts"
 import type { ViewContent } from "./view-content.ts"
 import { ViewLease } from "./view-lease.ts"
-import { progressOf } from "./view-record.ts"
 import type { ViewRecord } from "./view-record.ts"
 import type { ViewTables } from "./view-tables.ts"
 import type { ViewWalks } from "./view-walk.ts"
@@ -72,6 +72,8 @@ export class ViewRun extends FeedWorker {
   #failure: ViewFailed | undefined
   #readyWaiters: PromiseWithResolvers<void>[] = []
   #changesMax = CHANGES_MAX
+  /** Whether it works from the position that it has read. */
+  #isFollowing = false
 
   constructor(host: ViewHost, name: string, definition: CheckedDefinition) {
     super(host.engine)
@@ -83,6 +85,11 @@ export class ViewRun extends FeedWorker {
 
   get record(): ViewRecord | undefined {
     return this.#lease.record
+  }
+
+  /** What its record became by the hand of another. */
+  adopt(record: ViewRecord): void {
+    if (this.#lease.isTaken) this.#lease.record = record
   }
 
   get done(): Promise<void> {
@@ -97,11 +104,9 @@ export class ViewRun extends FeedWorker {
     return this.#lease.record?.standing === "failed"
   }
 
-  get progress(): number {
-    return this.#lease.record === undefined ? 0 : progressOf(this.#lease.record)
-  }
-
-  get lag(): number {
+  /** Undefined between two passes: what it knows may have been lost with the log. */
+  get lag(): number | undefined {
+    if (!this.#isFollowing) return undefined
     const { durableLsn } = this.engine.feed.metrics()
     const position = this.#lease.record?.standing === "clearing" ? 0 : (this.#lease.record?.position ?? 0)
     return Math.max(0, durableLsn - Math.max(position, this.#intake?.drainedLsn ?? 0))
@@ -123,7 +128,7 @@ export class ViewRun extends FeedWorker {
 
   override look(): void {
     const record = this.#lease.record
-    const lsn = this.#intake?.drainedLsn
+    const lsn = this.#isFollowing ? this.#intake?.drainedLsn : undefined
     if (lsn === undefined || record?.standing !== "ready") return
     const oldestLsn = this.engine.log?.oldestLsn ?? 0
     const isDue = lsn - record.position >= UNSAVED_MAX || (record.position + 1 < oldestLsn && lsn > record.position)
@@ -159,6 +164,8 @@ export class ViewRun extends FeedWorker {
         throw new Superseded()
       }
       return await this.#standStill(error)
+    } finally {
+      this.#isFollowing = false
     }
   }
 
@@ -202,7 +209,7 @@ export class ViewRun extends FeedWorker {
     for (;;) {
       const walk = this.#lease.record?.walk
       const isBuilding = this.#lease.record?.standing === "building"
-      const commits = await this.#next(intake, !isBuilding)
+      const commits = await this.#next(intake, isBuilding, walk !== undefined)
       if (commits.length > 0) await this.#takeIn(commits, signal)
       else if (!isBuilding || intake.hasEnded) return
       if (walk !== undefined) await this.#walkOn(signal)
@@ -242,18 +249,19 @@ export class ViewRun extends FeedWorker {
     const intake = this.#subscribe(signal)
     this.#tellReady()
     for (;;) {
-      const commits = await this.#next(intake, true)
+      const commits = await this.#next(intake, false, false)
       if (commits.length === 0) return
       await this.#takeIn(commits, signal)
     }
   }
 
-  /** Commits that are there. Where there are none and it is to wait, everything behind it has landed before it waits. */
-  async #next(intake: CommitIntake, waits: boolean): Promise<readonly Commit[]> {
+  /** Commits that are there; waits for some unless it builds. Where there are none, all before them has landed. */
+  async #next(intake: CommitIntake, isBuilding: boolean, isWalking: boolean): Promise<readonly Commit[]> {
     const commits = await intake.poll(this.#changesMax, this.#changesMax)
-    if (commits.length > 0 || !waits) return commits
+    if (commits.length > 0 || isWalking) return commits
     await this.#lease.landed()
-    return intake.take(this.#changesMax, this.#changesMax)
+    intake.release()
+    return isBuilding ? [] : intake.take(this.#changesMax, this.#changesMax)
   }
 
   #subscribe(signal: AbortSignal): CommitIntake {
@@ -262,6 +270,7 @@ export class ViewRun extends FeedWorker {
     const table = from.length === 1 ? from[0] : undefined
     const intake = new CommitIntake(this.engine.feed.subscribe({ after, table, signal, bufferCommits: BUFFER_COMMITS }))
     this.#intake = intake
+    this.#isFollowing = true
     if (this.#lease.record?.standing === "ready") this.#tellReady()
     return intake
   }
@@ -312,9 +321,7 @@ export class ViewRun extends FeedWorker {
   async #breathe(signal: AbortSignal, delayMs: number = 0): Promise<number | undefined> {
     const { promise, resolve } = Promise.withResolvers<number | undefined>()
     this.engine.clock.after(delayMs, () => resolve(this.#intake?.drainedLsn), this.isAwaited)
-    const drainedLsn = await promise
-    signal.throwIfAborted()
-    return drainedLsn
+    return abortable(promise, signal)
   }
 
   /** The log has let go of changes that are not in the rows: everything is taken in anew. */

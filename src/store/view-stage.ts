@@ -16,6 +16,8 @@ export class StagedTable {
   /** Whether the table itself holds nothing: then there is nothing to look for in it. */
   readonly #isEmpty: boolean
   readonly #staged: Map<string, unknown> = new Map()
+  /** What was found out about keys of the table itself: each look costs a miss of the processor's cache. */
+  readonly #found: Map<string, boolean> = new Map()
 
   constructor(reads: TableReads, entry: TableEntry) {
     this.#reads = reads
@@ -25,13 +27,16 @@ export class StagedTable {
 
   get(key: string): unknown {
     const staged = this.#staged.get(key)
-    if (staged === undefined) return this.#isEmpty ? undefined : this.#reads.get(this.#entry, key)
-    return staged === ABSENT ? undefined : staged
+    if (staged !== undefined) return staged === ABSENT ? undefined : staged
+    if (this.#isEmpty || this.#found.get(key) === false) return undefined
+    const value = this.#reads.get(this.#entry, key)
+    this.#found.set(key, value !== undefined)
+    return value
   }
 
   has(key: string): boolean {
     const staged = this.#staged.get(key)
-    return staged === undefined ? !this.#isEmpty && this.#reads.has(this.#entry, key) : staged !== ABSENT
+    return staged === undefined ? this.#holds(key) : staged !== ABSENT
   }
 
   /** Throws a TypeError for undefined, which could not be told from no row. */
@@ -44,13 +49,28 @@ export class StagedTable {
     this.#staged.set(key, ABSENT)
   }
 
+  /** Whether neither the table nor what is about to be written holds anything, or takes anything back. */
+  get isUntouched(): boolean {
+    return this.#isEmpty && this.#staged.size === 0
+  }
+
   /** Appends what is to be written. Deletes of what is not there are left out. */
   addTo(operations: Operation[]): void {
     const entry = this.#entry
     for (const [key, value] of this.#staged) {
       if (value !== ABSENT) operations.push({ kind: KIND_PUT, entry, key, value })
-      else if (!this.#isEmpty && this.#reads.has(entry, key))
-        operations.push({ kind: KIND_DELETE, entry, key, value: undefined })
+      else if (this.#holds(key)) operations.push({ kind: KIND_DELETE, entry, key, value: undefined })
     }
+  }
+
+  /** Whether the table itself has the key. */
+  #holds(key: string): boolean {
+    if (this.#isEmpty) return false
+    let holds = this.#found.get(key)
+    if (holds === undefined) {
+      holds = this.#reads.has(this.#entry, key)
+      this.#found.set(key, holds)
+    }
+    return holds
   }
 }

@@ -29,45 +29,49 @@ export interface ViewInfo {
   readonly error: string | undefined
 }
 
+/** What a view's handle needs of its store. */
+export interface ViewOwner {
+  infoOf(name: string): ViewInfo
+  stop(run: ViewRun): Promise<void>
+  rebuild(run: ViewRun): Promise<void>
+}
+
 export class View<Row = unknown> {
   readonly name: string
   /** Its rows: to be read and followed like any table, and written by nobody else. Writing fails with ViewReadOnly. */
   readonly table: TableHandle<Row>
   readonly #run: ViewRun
-  readonly #stop: (run: ViewRun) => Promise<void>
-  readonly #rebuild: (run: ViewRun) => Promise<void>
+  readonly #owner: ViewOwner
 
   /** Made by `store.view`. */
-  constructor(
-    run: ViewRun,
-    table: TableHandle<Row>,
-    stop: (run: ViewRun) => Promise<void>,
-    rebuild: (run: ViewRun) => Promise<void>,
-  ) {
+  constructor(run: ViewRun, table: TableHandle<Row>, owner: ViewOwner) {
     this.name = run.name
     this.table = table
     this.#run = run
-    this.#stop = stop
-    this.#rebuild = rebuild
+    this.#owner = owner
   }
 
   get state(): ViewState {
-    return this.#run.isAlive ? stateOf(this.#run.record?.standing ?? "building") : "stopped"
+    return this.info.state
   }
 
   /** The changes up to here are in its rows. */
   get position(): number {
-    return this.#run.record?.position ?? 0
+    return this.info.position
   }
 
   /** Positions of the log between it and what is durable, of which it may have to take some in. */
   get lag(): number {
-    return this.#run.lag
+    return this.info.lag
   }
 
   /** How much of its building is done, from 0 to 1. */
   get progress(): number {
-    return this.#run.progress
+    return this.info.progress
+  }
+
+  get info(): ViewInfo {
+    return this.#owner.infoOf(this.name)
   }
 
   /** Why it stands still, as far as this process knows; undefined where it does not. */
@@ -87,12 +91,12 @@ export class View<Row = unknown> {
 
   /** Removes all rows and makes them anew. Resolves when that has begun. Fails like `transact`. */
   rebuild(): Promise<void> {
-    return this.#rebuild(this.#run)
+    return this.#owner.rebuild(this.#run)
   }
 
   /** Leaves the rows as they are from now on. The next `view` of this name goes on from there. */
   stop(): Promise<void> {
-    return this.#stop(this.#run)
+    return this.#owner.stop(this.#run)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,22 +104,23 @@ export class View<Row = unknown> {
   }
 }
 
+/** `record`: what the store has of it; undefined where it has nothing yet. */
 export function infoOf(
   name: string,
   record: ViewRecord | undefined,
   run: ViewRun | undefined,
   durableLsn: number,
 ): ViewInfo {
-  const known = run?.record ?? record
-  const standing = known?.standing ?? "clearing"
+  const standing = record?.standing ?? "clearing"
+  const position = standing === "clearing" ? 0 : (record?.position ?? 0)
   return {
     name,
-    state: run?.isAlive === true || standing === "failed" ? stateOf(standing) : "stopped",
-    from: known?.from ?? run?.definition.from ?? [],
-    position: known?.position ?? 0,
-    lag: run?.lag ?? Math.max(0, durableLsn - (known?.position ?? 0)),
-    progress: known === undefined ? 0 : progressOf(known),
-    error: known?.error,
+    state: run?.isAlive === true ? stateOf(standing) : "stopped",
+    from: record?.from ?? run?.definition.from ?? [],
+    position,
+    lag: run?.lag ?? Math.max(0, durableLsn - position),
+    progress: record === undefined ? 0 : progressOf(record),
+    error: record?.error,
   }
 }
 

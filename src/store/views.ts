@@ -1,7 +1,7 @@
 // The materialised views of a store: which there are, and which of them are kept up here.
 
 import type { Engine } from "../actors/engine.ts"
-import { LimitExceeded } from "../model/errors.ts"
+import { LimitExceeded, OrreryError } from "../model/errors.ts"
 import { ViewNameTaken } from "../model/view-errors.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { ConsumerEvent } from "./consumer-event.ts"
@@ -11,10 +11,11 @@ import type { TableReads } from "./table-view.ts"
 import type { TransactionRunner } from "./transact.ts"
 import { PRESENT } from "./version-reader.ts"
 import { infoOf, View } from "./view.ts"
-import type { ViewInfo } from "./view.ts"
+import type { ViewInfo, ViewOwner } from "./view.ts"
 import { ViewContent } from "./view-content.ts"
 import { checkViewName, definitionFrom } from "./view-definition.ts"
 import type { CheckedDefinition } from "./view-definition.ts"
+import type { ViewRecord } from "./view-record.ts"
 import { ViewRun } from "./view-run.ts"
 import type { ViewCounters, ViewHost } from "./view-run.ts"
 import { ViewTables } from "./view-tables.ts"
@@ -32,7 +33,7 @@ export interface ViewMetrics extends Readonly<ViewCounters> {
   readonly maxLagLsn: number
 }
 
-export class Views implements ViewHost {
+export class Views implements ViewHost, ViewOwner {
   readonly engine: Engine
   readonly tables: ViewTables
   readonly walks: ViewWalks
@@ -85,19 +86,17 @@ export class Views implements ViewHost {
     this.#runs.set(name, run)
     void run.done.then(() => this.#forget(run))
     engine.consumers.host(run)
-    return new View(
-      run,
-      table,
-      (which) => this.stop(which),
-      (which) => this.#rebuild(which),
-    )
+    return new View(run, table, this)
   }
 
   list(): ViewInfo[] {
-    const { views } = this.tables
-    const { durableLsn } = this.engine.feed.metrics()
-    const names = new Set([...views.keys(), ...this.#runs.keys()])
-    return [...names].sort().map((name) => infoOf(name, views.get(name), this.#runs.get(name), durableLsn))
+    const names = new Set([...this.tables.views.keys(), ...this.#runs.keys()])
+    return [...names].sort().map((name) => this.infoOf(name))
+  }
+
+  infoOf(name: string): ViewInfo {
+    const run = this.#runs.get(name)
+    return infoOf(name, this.#recordOf(name) ?? run?.record, run, this.engine.feed.metrics().durableLsn)
   }
 
   /** False where there is none. */
@@ -147,24 +146,37 @@ export class Views implements ViewHost {
     let maxLagLsn = 0
     for (const run of this.#runs.values()) {
       if (run.hasFailed) failed++
-      maxLagLsn = Math.max(maxLagLsn, run.lag)
+      maxLagLsn = Math.max(maxLagLsn, run.lag ?? 0)
     }
     return { running: this.#runs.size, failed, ...this.counters, maxLagLsn }
   }
 
-  async #rebuild(run: ViewRun): Promise<void> {
+  async rebuild(run: ViewRun): Promise<void> {
     const { views } = this.tables
     const begun = await this.transactions.run(
       (tx) => {
         const record = tx.get(views, run.name)
-        if (record === undefined) return false
-        tx.put(views, run.name, { ...record, standing: "clearing", walk: undefined, error: undefined })
-        return true
+        if (record === undefined) return undefined
+        const cleared = { ...record, standing: "clearing", walk: undefined, error: undefined } as const
+        tx.put(views, run.name, cleared)
+        return cleared
       },
       { durability: "synced" },
     )
-    if (begun.value) this.counters.builds++
+    if (begun.value === undefined) return
+    this.counters.builds++
+    run.adopt(begun.value)
     run.lookAgain()
+  }
+
+  #recordOf(name: string): ViewRecord | undefined {
+    try {
+      return this.tables.views.get(name)
+    } catch (error) {
+      // The store is closed, or a part of it is not there at the moment.
+      if (error instanceof OrreryError) return undefined
+      throw error
+    }
   }
 
   /** Views that are made of each other would change each other for ever. */

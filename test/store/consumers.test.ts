@@ -479,6 +479,35 @@ describe("a consumer lives on", () => {
     expect(contentOf(again.store, "out")).toEqual({ a: 1, b: 1 })
   })
 
+  test("and nothing of what it has in hand is lost when it is stopped, or its position is looked at", async () => {
+    const scene = await ConsumerScene.open()
+    const { store, platform } = scene
+    const calls: number[] = []
+    const consumer = store.consume(
+      "slow",
+      async (commits) => {
+        calls.push(commits.length)
+        await new Promise<void>(() => undefined)
+      },
+      { table: "in", batch: { commits: 10 } },
+    )
+    await scene.done(store.table("in").putMany([["a", 1]]))
+    await scene.until(() => calls.length === 1)
+    for (let n = 0; n < 1_100; n++) void store.table("other").put("k", n)
+    await scene.done(store.flush())
+    for (let second = 0; second < 5; second++) {
+      platform.clock.advance(1_000)
+      await scene.turns(5)
+    }
+    await scene.done(consumer.stop())
+    store.consume("slow", (commits, tx) => commits.forEach((commit) => counting(store)(commit as never, tx)), {
+      table: "in",
+      batch: { commits: 10 },
+    })
+    await scene.until(() => store.table("out").has("a"))
+    expect(contentOf(store, "out")).toEqual({ a: 1 })
+  })
+
   test("but fails, and leaves no gap, where the log has let go of what it has not seen", async () => {
     const scene = await ConsumerScene.open(undefined, { keep: { checkpoints: 1 } })
     const { store } = scene
