@@ -61,9 +61,13 @@ export class IndexRegistry implements WriteRule {
 
   /** An index of a table, to be read as it is. Fails with: NoSuchIndex. */
   read<Value, Key>(entry: TableEntry, name: string): TableIndex<Value, Key> {
+    return new TableIndex<Value, Key>(name, this.present(entry, name))
+  }
+
+  /** What the index is read through. Fails with: NoSuchIndex. */
+  present(entry: TableEntry, name: string): PresentIndex {
     const indexes = this.of(entry)
-    const source = new PresentIndex(this.#engine, this.#reader, indexes, indexes.require(name))
-    return new TableIndex<Value, Key>(name, source)
+    return new PresentIndex(this.#engine, this.#reader, indexes, indexes.require(name))
   }
 
   /** See TableIndexes.define. */

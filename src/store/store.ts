@@ -91,7 +91,7 @@ export class Store {
       changes: (options) => this.changes(options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
-    this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
+    this.#snapshots = new Snapshots(engine, this.#registry, versions, indexes, snapshots.count, (leak) => {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
     this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, durability)

@@ -14,6 +14,8 @@ import type { ConflictingKey } from "../model/transaction-errors.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
 import type { Operation } from "./commit-session.ts"
+import type { TableIndex } from "./table-index.ts"
+import { TransactionIndexes } from "./transaction-indexes.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext } from "./table-handle.ts"
 import { checkKey } from "./table-view.ts"
@@ -41,6 +43,14 @@ export interface Transaction {
   entries<Value>(table: TableHandle<Value>): IterableIterator<[string, Value]>
   values<Value>(table: TableHandle<Value>): IterableIterator<Value>
   size(table: AnyTable): number
+  /**
+   * An index of a table, as the transaction sees it: with its own writes, and at the moment at which it began. It depends on
+   * the ranges that it reads there, and not on the whole table. Fails with: NoSuchIndex.
+   */
+  index<Value, Keys, Name extends keyof Keys & string>(
+    table: TableHandle<Value, Keys>,
+    name: Name,
+  ): TableIndex<Value, Keys[Name]>
   /** Ends the transaction without a trace: throws the reason, and `transact` rejects with it. Default: an AbortError. */
   abort(reason?: unknown): never
 }
@@ -57,6 +67,7 @@ export class TransactionState implements Transaction {
   readonly #reads: Map<TableEntry, Set<string>> = new Map()
   /** Tables that were walked or counted: as a whole, whatever part of them was wanted. */
   readonly #scanned: Set<TableEntry> = new Set()
+  readonly #indexes: TransactionIndexes
   #readCount = 0
   #writeCount = 0
   /** Why no more operations are taken. */
@@ -66,17 +77,27 @@ export class TransactionState implements Transaction {
   constructor(context: TableContext, isolation: Isolation) {
     this.#context = context
     this.#isolation = isolation
+    this.#indexes = new TransactionIndexes({
+      context,
+      view: this.#view,
+      writes: this.#writes,
+      isSerializable: isolation === "serializable",
+      check: () => this.#check(),
+      get: (entry, key) => this.#get(entry, key),
+    })
   }
 
   get<Value>(table: TableHandle<Value>, key: string): Value | undefined {
     const entry = this.#entryOf(table)
     checkKey(key)
-    const own = this.#writes.get(entry)?.get(key)
-    if (own !== undefined) {
-      return own.kind === KIND_DELETE ? undefined : (this.#context.writer.copy(own.value) as Value)
-    }
-    this.#noteRead(entry, key)
-    return this.#context.versions.get(entry, key, this.#view) as Value | undefined
+    return this.#get(entry, key) as Value | undefined
+  }
+
+  index<Value, Keys, Name extends keyof Keys & string>(
+    table: TableHandle<Value, Keys>,
+    name: Name,
+  ): TableIndex<Value, Keys[Name]> {
+    return this.#indexes.read(this.#entryOf(table), name)
   }
 
   has(table: AnyTable, key: string): boolean {
@@ -188,6 +209,9 @@ export class TransactionState implements Transaction {
         found.push({ table: entry.name, key: undefined })
       }
     }
+    for (const table of this.#indexes.conflicts(snapshot)) {
+      if (found.length < CONFLICT_COUNT_MAX) found.push({ table, key: undefined })
+    }
     const keys: Map<TableEntry, Iterable<string>> = new Map(this.#reads)
     if (this.#isolation === "snapshot") {
       for (const [entry, written] of this.#writes) keys.set(entry, written.keys())
@@ -200,6 +224,13 @@ export class TransactionState implements Transaction {
       }
     }
     return found
+  }
+
+  #get(entry: TableEntry, key: string): unknown {
+    const own = this.#writes.get(entry)?.get(key)
+    if (own !== undefined) return own.kind === KIND_DELETE ? undefined : this.#context.writer.copy(own.value)
+    this.#noteRead(entry, key)
+    return this.#context.versions.get(entry, key, this.#view)
   }
 
   *#keysOf(entry: TableEntry): Generator<string, undefined> {
