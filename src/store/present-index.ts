@@ -25,7 +25,7 @@ export class PresentIndex implements IndexSource {
   }
 
   walk({ low, high, isReverse }: IndexBounds): IndexWalk {
-    return new CheckedWalk(this.index.entries.walk(low, high, isReverse), () => this.require())
+    return new CheckedWalk(this, this.index.entries.walk(low, high, isReverse))
   }
 
   count({ low, high }: IndexBounds): number {
@@ -47,12 +47,12 @@ export class PresentIndex implements IndexSource {
 }
 
 class CheckedWalk implements IndexWalk {
+  readonly #source: PresentIndex
   readonly #walk: EntryWalk
-  readonly #require: () => void
 
-  constructor(walk: EntryWalk, require: () => void) {
+  constructor(source: PresentIndex, walk: EntryWalk) {
+    this.#source = source
     this.#walk = walk
-    this.#require = require
   }
 
   get bytes(): Buffer {
@@ -72,7 +72,7 @@ class CheckedWalk implements IndexWalk {
   }
 
   next(): boolean {
-    this.#require()
+    this.#source.require()
     return this.#walk.next()
   }
 

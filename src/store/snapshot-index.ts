@@ -23,6 +23,7 @@ export type EntryPlace = Pick<IndexWalk, "bytes" | "start" | "keyEnd" | "end">
 export type OwnWrites = ReadonlyMap<string, Operation>
 
 const NO_WRITES: OwnWrites = new Map()
+const NOTHING: Buffer = Buffer.alloc(0)
 
 export class SnapshotIndex implements IndexSource {
   readonly #present: PresentIndex
@@ -103,7 +104,7 @@ export class SnapshotIndex implements IndexSource {
 }
 
 class PlaceWalk implements IndexWalk {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   start = 0
   keyEnd = 0
   end = 0

@@ -8,6 +8,7 @@
 import { Fences } from "./fences.ts"
 import { BLOCK_SIZE_MAX, OrderedBlock } from "./ordered-block.ts"
 
+const NOTHING: Buffer = Buffer.alloc(0)
 /** A block that has less than this is joined with a neighbour, where the two stay below the other. */
 const JOIN_SIZE_MIN: number = BLOCK_SIZE_MAX / 8
 const JOIN_SIZE_MAX: number = (BLOCK_SIZE_MAX * 3) / 4
@@ -150,7 +151,7 @@ export class OrderedEntries {
  */
 export class EntryWalk {
   // Where the current entry's bytes lie. They stay there, see ordered-block.ts.
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   start = 0
   /** Where its index key ends, and the record's key begins. */
   keyEnd = 0
