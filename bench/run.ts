@@ -20,6 +20,7 @@ import { row as feed } from "./feed.bench.ts"
 import { row as gets } from "./gets.bench.ts"
 import type { Context, Row } from "./harness.ts"
 import { row as importing } from "./import.bench.ts"
+import { row as indexes } from "./indexes.bench.ts"
 import { installPeers } from "./install-peers.ts"
 import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
@@ -44,6 +45,7 @@ const rows: readonly Row[] = [
   lone,
   transactions,
   prepare,
+  indexes,
   memory,
   pauses,
   recovery,

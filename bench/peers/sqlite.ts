@@ -5,12 +5,13 @@ import type { UserRecord } from "../workload.ts"
 import { importPeer, versionOf } from "./peer.ts"
 import type { Peer, PeerStore } from "./peer.ts"
 
-interface Statement {
-  run(...values: string[]): unknown
-  get(...values: string[]): unknown
+export interface Statement {
+  run(...values: (string | number)[]): unknown
+  get(...values: (string | number)[]): unknown
+  all(...values: (string | number)[]): unknown[]
 }
 
-interface Database {
+export interface Database {
   exec(sql: string): unknown
   prepare(sql: string): Statement
   close(): unknown
@@ -91,6 +92,14 @@ async function load(): Promise<{
 }
 
 const { openDatabase, ...found } = await load()
+
+/** A database in a file of its own, for scenarios with tables of their own. */
+export function openSqlite(path: string): Database {
+  const database = openDatabase(path)
+  database.exec("PRAGMA journal_mode = WAL")
+  database.exec("PRAGMA synchronous = FULL")
+  return database
+}
 
 export const peer: Peer = {
   ...found,

@@ -36,6 +36,8 @@ interface Draft {
 
 /** Names of the system tables: this, and the name of the table whose keys expire. Format. */
 const TABLE_PREFIX: string = `${SYSTEM_TABLE_PREFIX}expiry:`
+/** Between two looks at a key that cannot be deleted now. */
+const HELD_MS = 1_000
 /** A hundred years. */
 const TTL_MS_MAX = 100 * 365 * 24 * 60 * 60 * 1000
 
@@ -46,6 +48,9 @@ export class Expiries implements WriteRule, ExpiryWork {
   /** The records' table of each table that has, or has had, keys with a deadline; and the other way round. */
   readonly #recordsOf: Map<TableEntry, TableEntry> = new Map()
   readonly #tableOf: Map<TableEntry, TableEntry> = new Map()
+
+  /** Whether a key must not be written at the moment. Set by the store. */
+  isHeld: (entry: TableEntry, key: string) => boolean = () => false
 
   constructor(engine: Engine, writer: Writer, versions: VersionReader) {
     this.#engine = engine
@@ -157,7 +162,9 @@ export class Expiries implements WriteRule, ExpiryWork {
       for (const { entry, key } of keys) {
         const found = this.#record(this.watch(entry), key)
         if (found === undefined) continue
-        if (found.at <= nowMs) deletes.push(deletion(entry, key))
+        // A transaction in doubt holds it: it goes when that is decided, or a moment later.
+        if (this.isHeld(entry, key)) this.#engine.expiry.set({ entry, key, atMs: nowMs + HELD_MS })
+        else if (found.at <= nowMs) deletes.push(deletion(entry, key))
         else this.#engine.expiry.set({ entry, key, atMs: found.at })
       }
       count = deletes.length

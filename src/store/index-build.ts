@@ -65,10 +65,17 @@ export class IndexBuild {
   }
 
   #takeIn({ table }: Partition, { keys, addresses }: TableCursor): void {
-    // All of them first: the functions of indexes are the user's, and addresses hold only as long as nothing changes.
-    const values = addresses.map((address) =>
-      this.#decoder.decode(table.bytesAt(address), table.valueStart(address), table.valueEnd(address)),
-    )
+    let values: readonly unknown[]
+    try {
+      // All of them first: the functions of indexes are the user's, and addresses hold only as long as nothing changes.
+      values = addresses.map((address) =>
+        this.#decoder.decode(table.bytesAt(address), table.valueStart(address), table.valueEnd(address)),
+      )
+    } catch (error) {
+      // A value that cannot be read back: nobody else's business than of those who want to.
+      for (const index of this.#indexes) index.fail(error)
+      return
+    }
     for (const index of this.#indexes) {
       try {
         for (let at = 0; at < keys.length; at++) this.#add(index, keys[at] as string, values[at])

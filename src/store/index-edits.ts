@@ -39,7 +39,7 @@ export class IndexEdits {
   /** A record changes from one value to another. Fails with: IndexKeyRefused. */
   addChange(index: SecondaryIndex, key: string, before: unknown, after: unknown): void {
     const from = this.count
-    if (before !== ABSENT) this.addEntries(index, key, before, false)
+    if (before !== ABSENT) this.#addRemovals(index, key, before)
     const middle = this.count
     if (after !== ABSENT) this.addEntries(index, key, after, true)
     if (middle > from && middle - from === this.count - middle && this.#areSame(from, middle)) {
@@ -67,6 +67,15 @@ export class IndexEdits {
       else entries.remove(bytes, start, end)
     }
     this.reset()
+  }
+
+  #addRemovals(index: SecondaryIndex, key: string, before: unknown): void {
+    try {
+      this.addEntries(index, key, before, false)
+    } catch (error) {
+      // The build would come upon it, unless this very write mends it. In an index that is whole there is no such value.
+      if (index.state !== "building") throw error
+    }
   }
 
   #add(index: SecondaryIndex, key: string, indexKey: unknown, isInsertion: boolean): void {

@@ -61,9 +61,18 @@ export class IndexRegistry implements WriteRule {
 
   /** An index of a table, to be read as it is. Fails with: NoSuchIndex. */
   read<Value, Key>(entry: TableEntry, name: string): TableIndex<Value, Key> {
+    return new TableIndex<Value, Key>(name, this.present(entry, name))
+  }
+
+  /** What the index is read through. Fails with: NoSuchIndex. */
+  present(entry: TableEntry, name: string): PresentIndex {
     const indexes = this.of(entry)
-    const source = new PresentIndex(this.#engine, this.#reader, indexes, indexes.require(name))
-    return new TableIndex<Value, Key>(name, source)
+    return new PresentIndex(this.#engine, this.#reader, indexes, indexes.require(name))
+  }
+
+  /** Whether a write to one key of the table can stand in the way of a write to another. */
+  hasUnique(entry: TableEntry): boolean {
+    return this.#tables.get(entry)?.list.some(({ definition }) => definition.isUnique) === true
   }
 
   /** See TableIndexes.define. */

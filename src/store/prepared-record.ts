@@ -6,7 +6,7 @@ import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import { KeyRefused, LimitExceeded, UnsupportedFormat } from "../model/errors.ts"
 import { KEY_SIZE_MAX, PREPARED_OPERATION_COUNT_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
-import type { Operation } from "./commit-session.ts"
+import type { ExpiryChange, Operation } from "./commit-session.ts"
 import type { Holds } from "./held-keys.ts"
 
 /** What a transaction wants to be prepared as. */
@@ -26,8 +26,8 @@ export interface PreparedRecord {
   /** By the wall clock. */
   readonly preparedAtMs: number
   readonly tables: readonly string[]
-  /** Table, kind, key, value. */
-  readonly operations: readonly (readonly [number, number, string, unknown])[]
+  /** Table, kind, key, value, and what becomes of the key's deadline. A time to live counts from the COMMIT on. */
+  readonly operations: readonly (readonly [number, number, string, unknown, ExpiryChange | undefined])[]
   readonly reads: readonly (readonly [number, readonly string[]])[]
   readonly scanned: readonly number[]
 }
@@ -55,7 +55,9 @@ export function recordOf(claim: Claim, preparedAtMs: number): PreparedRecord {
     version: VERSION,
     data: claim.data,
     preparedAtMs,
-    operations: operations.map(({ entry, kind, key, value }) => [placeOf(entry), kind, key, value] as const),
+    operations: operations.map(
+      ({ entry, kind, key, value, expiry }) => [placeOf(entry), kind, key, value, expiry] as const,
+    ),
     reads: Array.from(claim.reads, ([entry, keys]) => [placeOf(entry), [...keys]] as const),
     scanned: Array.from(claim.scanned, placeOf),
   } as const
@@ -71,11 +73,12 @@ export function checkVersion(id: string, record: PreparedRecord): void {
 
 /** What its COMMIT writes. */
 export function operationsOf({ tables, operations }: PreparedRecord, catalogue: Catalogue): readonly Operation[] {
-  return operations.map(([place, kind, key, value]) => ({
+  return operations.map(([place, kind, key, value, expiry]) => ({
     kind: kind === KIND_DELETE ? KIND_DELETE : KIND_PUT,
     entry: catalogue.entry(tables[place] as string),
     key,
     value,
+    ...(expiry === undefined ? {} : { expiry }),
   }))
 }
 

@@ -199,6 +199,11 @@ export class PreparedTransactions implements WriteRule {
     return operations
   }
 
+  /** Whether a transaction in doubt keeps others from writing the key. */
+  holds(entry: Operation["entry"], key: string): boolean {
+    return this.#held.holderAgainstWrite(entry, key, undefined) !== undefined
+  }
+
   committed(operations: readonly Operation[], lsn: number): void {
     const { entry: records } = this.#records
     for (const { entry, kind, key, value } of operations) {
@@ -293,7 +298,9 @@ export class PreparedTransactions implements WriteRule {
     if (decision === "aborted") return ending
     const prepared = this.#records.get(id)
     invariant(prepared !== undefined, "a transaction in doubt has its record")
-    return [...operationsOf(prepared, this.#engine.catalogue), ...ending]
+    const operations = operationsOf(prepared, this.#engine.catalogue)
+    for (const { entry, expiry } of operations) if (expiry !== undefined) this.#context.expiries.watch(entry)
+    return [...operations, ...ending]
   }
 
   #add(id: string, prepared: PreparedRecord, lsn: number): void {

@@ -10,31 +10,31 @@ import type { IndexSource, IndexWalk } from "./table-index.ts"
 import type { TableIndexes } from "./table-indexes.ts"
 
 export class PresentIndex implements IndexSource {
+  readonly entry: TableEntry
+  readonly index: SecondaryIndex
   readonly #engine: Engine
   readonly #reader: Reader
-  readonly #entry: TableEntry
   readonly #indexes: TableIndexes
-  readonly #index: SecondaryIndex
 
   constructor(engine: Engine, reader: Reader, indexes: TableIndexes, index: SecondaryIndex) {
     this.#engine = engine
     this.#reader = reader
-    this.#entry = indexes.entry
+    this.entry = indexes.entry
     this.#indexes = indexes
-    this.#index = index
+    this.index = index
   }
 
   walk({ low, high, isReverse }: IndexBounds): IndexWalk {
-    return new CheckedWalk(this.#index.entries.walk(low, high, isReverse), () => this.require())
+    return new CheckedWalk(this, this.index.entries.walk(low, high, isReverse))
   }
 
   count({ low, high }: IndexBounds): number {
     this.require()
-    return this.#index.entries.countBetween(low, high)
+    return this.index.entries.countBetween(low, high)
   }
 
   value(key: string): unknown {
-    return this.#reader.get(this.#entry, key)
+    return this.#reader.get(this.entry, key)
   }
 
   /** Fails with: IndexBuilding, NoSuchIndex, what its build failed with, Restarting, StoreClosed. */
@@ -42,17 +42,17 @@ export class PresentIndex implements IndexSource {
     // What a shard that is down holds may be taken back before it comes up again.
     for (const shard of this.#engine.shards) shard.require()
     this.#indexes.refresh()
-    this.#index.requireReady()
+    this.index.requireReady()
   }
 }
 
 class CheckedWalk implements IndexWalk {
+  readonly #source: PresentIndex
   readonly #walk: EntryWalk
-  readonly #require: () => void
 
-  constructor(walk: EntryWalk, require: () => void) {
+  constructor(source: PresentIndex, walk: EntryWalk) {
+    this.#source = source
     this.#walk = walk
-    this.#require = require
   }
 
   get bytes(): Buffer {
@@ -72,7 +72,7 @@ class CheckedWalk implements IndexWalk {
   }
 
   next(): boolean {
-    this.#require()
+    this.#source.require()
     return this.#walk.next()
   }
 

@@ -7,7 +7,12 @@ import type { Lsn } from "../model/lsn.ts"
 import { checkTableName } from "../model/system-tables.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
+import type { IndexRegistry } from "./index-registry.ts"
+import { SnapshotIndex } from "./snapshot-index.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
+import type { TableHandle } from "./table-handle.ts"
+import { TableIndex } from "./table-index.ts"
+import type { IndexSource } from "./table-index.ts"
 import { TableView } from "./table-view.ts"
 import type { TableReads } from "./table-view.ts"
 import type { ReadView, VersionReader } from "./version-reader.ts"
@@ -51,6 +56,16 @@ class SnapshotReads implements TableReads {
   keys(entry: TableEntry): IterableIterator<string> {
     return this.#reader.keys(entry, this.#view)
   }
+
+  /** Holds this object, as the tables of the snapshot do. */
+  index(indexes: IndexRegistry, entry: TableEntry, name: string): IndexSource {
+    const index = new SnapshotIndex(indexes.present(entry, name), this.#reader, this.#view)
+    return {
+      walk: (bounds) => index.walk(bounds),
+      count: (bounds) => index.count(bounds),
+      value: (key) => this.get(entry, key),
+    }
+  }
 }
 
 export class Snapshot {
@@ -58,14 +73,16 @@ export class Snapshot {
   readonly lsn: Lsn
   readonly #engine: Engine
   readonly #reads: SnapshotReads
+  readonly #indexes: IndexRegistry
   readonly #close: () => void
   readonly #names: readonly string[]
 
   /** Made by `store.snapshot()`. */
-  constructor(engine: Engine, lsn: Lsn, reads: SnapshotReads, close: () => void) {
+  constructor(engine: Engine, lsn: Lsn, reads: SnapshotReads, indexes: IndexRegistry, close: () => void) {
     this.lsn = lsn
     this.#engine = engine
     this.#reads = reads
+    this.#indexes = indexes
     this.#close = close
     this.#names = engine.catalogue.userNames()
   }
@@ -82,6 +99,17 @@ export class Snapshot {
   table<Value = unknown>(name: string): TableView<Value> {
     checkTableName(name)
     return new TableView<Value>(this.#reads, this.#engine.catalogue.entry(name))
+  }
+
+  /**
+   * An index of a table of the same store, as it was. The more was changed since, the longer its reads take.
+   * Fails with: NoSuchIndex; its reads with SnapshotExpired, IndexBuilding, StoreClosed.
+   */
+  index<Value, Keys, Name extends keyof Keys & string>(
+    table: TableHandle<Value, Keys>,
+    name: Name,
+  ): TableIndex<Value, Keys[Name]> {
+    return new TableIndex(name, this.#reads.index(this.#indexes, table.entry, name))
   }
 
   /** Lets go of what was kept for it. Calling it twice is allowed. */
@@ -101,6 +129,7 @@ export class Snapshots {
   readonly #engine: Engine
   readonly #registry: SnapshotRegistry
   readonly #reader: VersionReader
+  readonly #indexes: IndexRegistry
   readonly #countMax: number
   readonly #collected: FinalizationRegistry<Remains>
 
@@ -108,12 +137,14 @@ export class Snapshots {
     engine: Engine,
     registry: SnapshotRegistry,
     reader: VersionReader,
+    indexes: IndexRegistry,
     countMax: number,
     onLeak: (leak: SnapshotLeak) => void,
   ) {
     this.#engine = engine
     this.#registry = registry
     this.#reader = reader
+    this.#indexes = indexes
     this.#countMax = countMax
     this.#collected = new FinalizationRegistry(({ open, place }) => {
       this.openCount--
@@ -144,6 +175,6 @@ export class Snapshots {
     }
     this.openCount++
     this.#collected.register(reads, { open, place: new Error("a snapshot was taken here") }, token)
-    return new Snapshot(this.#engine, lsnOf(open.lsn), reads, close)
+    return new Snapshot(this.#engine, lsnOf(open.lsn), reads, this.#indexes, close)
   }
 }

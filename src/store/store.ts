@@ -105,7 +105,7 @@ export class Store extends ConsumingStore {
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
     engine.expiry.attach(this.#context.expiries)
-    this.#snapshots = new Snapshots(engine, this.#registry, versions, snapshots.count, (leak) => {
+    this.#snapshots = new Snapshots(engine, this.#registry, versions, indexes, snapshots.count, (leak) => {
       events.emit({ kind: "snapshot-leaked", ...leak })
     })
     this.#states = new EngineStates(engine, this.#life, this.#registry, versions)
@@ -113,6 +113,7 @@ export class Store extends ConsumingStore {
     this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, this.#prepared, durability)
     engine.inDoubtMs = () => this.#prepared.oldestMs
     this.#prepared.attach()
+    this.#context.expiries.isHeld = (entry, key) => this.#prepared.holds(entry, key)
     const emit = events.emit.bind(events)
     this.consumption = new Consumers(engine, this.#context, this.#transactions, durability, emit)
     this.viewing = new Views(engine, this.#context, this.#transactions, this.#registry, emit)

@@ -3,7 +3,7 @@
 // of them are built anew; a shard that is built anew alone comes back as it was, and they stay.
 
 import type { Engine } from "../actors/engine.ts"
-import { IndexConflict, NoSuchIndex } from "../model/index-errors.ts"
+import { NoSuchIndex } from "../model/index-errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import { IndexBuild } from "./index-build.ts"
@@ -86,12 +86,16 @@ export class TableIndexes {
 
   /**
    * Adds one while the table is in use: writes go on, and violations of a unique index among what is there already take it
-   * away again. Fails with: IndexConflict, LimitExceeded, UniqueViolation, IndexKeyRefused, the signal's reason.
+   * away again. Waits for one that is there with the same definition. Fails with: IndexConflict, LimitExceeded, UniqueViolation, IndexKeyRefused, the signal's reason.
    */
   async create(definition: CheckedDefinition, { onProgress, signal }: CreateIndexOptions): Promise<void> {
     signal?.throwIfAborted()
     const table = this.entry.name
-    if (this.#list.some(({ name }) => name === definition.name)) throw new IndexConflict(table, definition.name)
+    const known = this.#list.find(({ name }) => name === definition.name)
+    if (known !== undefined) {
+      requireSame(table, known.definition, definition)
+      return known.ready()
+    }
     requireFew(table, this.#list.length + 1)
     const index = new SecondaryIndex(table, definition)
     index.isOnline = true

@@ -17,6 +17,8 @@ import type { Operation } from "./commit-session.ts"
 import { checkTransactionId } from "./prepared-record.ts"
 import type { Claim } from "./prepared-record.ts"
 import { ttlOptionsFrom } from "./expiries.ts"
+import type { TableIndex } from "./table-index.ts"
+import { TransactionIndexes } from "./transaction-indexes.ts"
 import { TableHandle } from "./table-handle.ts"
 import type { TableContext, TtlOptions } from "./table-handle.ts"
 import { checkKey } from "./table-view.ts"
@@ -50,6 +52,14 @@ export interface Transaction {
    * writes what it wrote or depends on, and nobody sees its writes. `data` is for whoever decides; it is copied.
    */
   prepare(id: string, data?: unknown): void
+  /**
+   * An index of a table, as the transaction sees it: with its own writes, and at the moment at which it began. It depends on
+   * the ranges that it reads there, and not on the whole table. Fails with: NoSuchIndex.
+   */
+  index<Value, Keys, Name extends keyof Keys & string>(
+    table: TableHandle<Value, Keys>,
+    name: Name,
+  ): TableIndex<Value, Keys[Name]>
   /** Ends the transaction without a trace: throws the reason, and `transact` rejects with it. Default: an AbortError. */
   abort(reason?: unknown): never
 }
@@ -67,6 +77,7 @@ export class TransactionState implements Transaction {
   /** Tables that were walked or counted: as a whole, whatever part of them was wanted. */
   readonly #scanned: Set<TableEntry> = new Set()
   #prepared: { readonly id: string; readonly data: unknown } | undefined
+  readonly #indexes: TransactionIndexes
   #readCount = 0
   #writeCount = 0
   /** Why no more operations are taken. */
@@ -76,17 +87,27 @@ export class TransactionState implements Transaction {
   constructor(context: TableContext, isolation: Isolation) {
     this.#context = context
     this.#isolation = isolation
+    this.#indexes = new TransactionIndexes({
+      context,
+      view: this.#view,
+      writes: this.#writes,
+      isSerializable: isolation === "serializable",
+      check: () => this.#check(),
+      get: (entry, key) => this.#get(entry, key),
+    })
   }
 
   get<Value>(table: TableHandle<Value>, key: string): Value | undefined {
     const entry = this.#entryOf(table)
     checkKey(key)
-    const own = this.#writes.get(entry)?.get(key)
-    if (own !== undefined) {
-      return own.kind === KIND_DELETE ? undefined : (this.#context.writer.copy(own.value) as Value)
-    }
-    this.#noteRead(entry, key)
-    return this.#context.versions.get(entry, key, this.#view) as Value | undefined
+    return this.#get(entry, key) as Value | undefined
+  }
+
+  index<Value, Keys, Name extends keyof Keys & string>(
+    table: TableHandle<Value, Keys>,
+    name: Name,
+  ): TableIndex<Value, Keys[Name]> {
+    return this.#indexes.read(this.#entryOf(table), name)
   }
 
   has(table: AnyTable, key: string): boolean {
@@ -202,7 +223,10 @@ export class TransactionState implements Transaction {
   /** Undefined where it is to be committed. */
   get claim(): Claim | undefined {
     if (this.#prepared === undefined) return undefined
-    return { ...this.#prepared, operations: this.operations(), reads: this.#reads, scanned: this.#scanned }
+    // A range of an index, and a key of a unique one, is held by holding its table: who would come into it is not known.
+    const unique = [...this.#writes.keys()].filter((entry) => this.#context.indexes.hasUnique(entry))
+    const scanned = new Set([...this.#scanned, ...this.#indexes.tables, ...unique])
+    return { ...this.#prepared, operations: this.operations(), reads: this.#reads, scanned }
   }
 
   /**
@@ -219,6 +243,9 @@ export class TransactionState implements Transaction {
         found.push({ table: entry.name, key: undefined })
       }
     }
+    for (const table of this.#indexes.conflicts(snapshot)) {
+      if (found.length < CONFLICT_COUNT_MAX) found.push({ table, key: undefined })
+    }
     const keys: Map<TableEntry, Iterable<string>> = new Map(this.#reads)
     if (this.#isolation === "snapshot") {
       for (const [entry, written] of this.#writes) keys.set(entry, written.keys())
@@ -231,6 +258,13 @@ export class TransactionState implements Transaction {
       }
     }
     return found
+  }
+
+  #get(entry: TableEntry, key: string): unknown {
+    const own = this.#writes.get(entry)?.get(key)
+    if (own !== undefined) return own.kind === KIND_DELETE ? undefined : this.#context.writer.copy(own.value)
+    this.#noteRead(entry, key)
+    return this.#context.versions.get(entry, key, this.#view)
   }
 
   *#keysOf(entry: TableEntry): Generator<string, undefined> {

@@ -38,7 +38,7 @@ export function checkUnique(edits: IndexEdits): void {
     if (!index.isOnline) index.requireReady()
   }
   if (insertions === 0) return
-  const leaving = edits.count > 1 ? new LeavingEntries(edits) : undefined
+  let leaving: LeavingEntries | undefined
   const claims = insertions > 1 ? new Map<SecondaryIndex, Map<string, number>>() : undefined
   for (let edit = 0; edit < edits.count; edit++) {
     const index = edits.indexes[edit] as SecondaryIndex
@@ -47,8 +47,10 @@ export function checkUnique(edits: IndexEdits): void {
     const start = edits.starts[edit] as number
     const keyEnd = edits.keyEnds[edit] as number
     const end = edits.ends[edit] as number
-    const isExempt = leaving === undefined ? noExemption : (walk: EntryWalk): boolean => leaving.has(index, walk)
-    const holder = otherHolder(index, bytes, start, keyEnd, end, isExempt)
+    const holder = otherHolder(index, bytes, start, keyEnd, end, (walk) => {
+      leaving ??= new LeavingEntries(edits)
+      return leaving.has(index, walk)
+    })
     if (holder !== undefined) throw violation(edits, edit, holder.recordKey())
     const other = claims === undefined ? undefined : claim(claims, edits, edit)
     if (other !== undefined) throw violation(edits, edit, other)

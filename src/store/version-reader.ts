@@ -10,6 +10,7 @@ import { KEY_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
+import { OrderedScan } from "../table/ordered-scan.ts"
 import type { Partition } from "../table/shard-tables.ts"
 import { VersionCursor } from "../table/version-cursor.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
@@ -104,8 +105,23 @@ export class VersionReader {
     return false
   }
 
-  #value({ table }: Partition): unknown {
-    const address = this.#address
+  /** Records that the snapshot has, and that were overwritten or deleted since, as they were. To be read on one turn. */
+  *changedSince(entry: TableEntry, view: ReadView): Generator<[string, unknown], undefined> {
+    for (let index = 0; index < this.#engine.shards.length; index++) {
+      const partition = this.#partition(index, entry, view)
+      const versions = partition?.table.versions
+      if (partition === undefined || versions === undefined) continue
+      for (const scan = new OrderedScan(versions.index); !scan.isAtEnd; scan.next()) {
+        const row = scan.address
+        if (versions.holdsAt(row, view.lsn)) {
+          yield [versions.keyOf(row), this.#value(partition, versions.addressOf(row))]
+        }
+      }
+    }
+    return undefined
+  }
+
+  #value({ table }: Partition, address: number = this.#address): unknown {
     return this.#decoder.decode(table.bytesAt(address), table.valueStart(address), table.valueEnd(address))
   }
 

@@ -56,11 +56,11 @@ export class Writer {
       !commit.hasRoom ||
       admission.count > 0 ||
       this.#isWriting ||
-      entry.id === 0 ||
-      entry.ruleCount > 0
+      entry.id === 0
     ) {
       return this.write([{ kind: KIND_PUT, entry, key, value }], durability, signal)
     }
+    if (entry.ruleCount > 0) return this.#putRuled(commit, [{ kind: KIND_PUT, entry, key, value }], durability)
     const { buffer, position } = commit.batch
     let end: number
     this.#isWriting = true
@@ -78,6 +78,32 @@ export class Writer {
     this.counters.puts++
     shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, commit.nextLsn)
     return commit.commit(end, 1, durability)
+  }
+
+  /** One put, into a table that rules look at: straight into the batch as well, if they add nothing. */
+  #putRuled(commit: GroupCommit, operations: readonly [Operation], durability: Durability): Promise<Receipt> {
+    const [{ entry, key, value }] = operations
+    const { shards, catalogue } = this.#engine
+    this.#isWriting = true
+    try {
+      const checked = this.rules.check(operations)
+      const lsn = commit.nextLsn
+      const { buffer, position } = commit.batch
+      const end = checked === operations ? this.#records.put(buffer, position, 0, entry.id, key, value) : -1
+      let receipt: Promise<Receipt>
+      if (end < 0 || catalogue.shapes.hasPending) receipt = this.#session.run(commit, checked, durability)
+      else {
+        shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, lsn)
+        receipt = commit.commit(end, 1, durability)
+      }
+      this.counters.puts++
+      this.rules.committed(checked, lsn)
+      return receipt
+    } catch (error) {
+      return this.#refuse(error)
+    } finally {
+      this.#isWriting = false
+    }
   }
 
   /** Puts all the entries as one commit. Straight into the batch if nothing is unusual, else like any other batch. */

@@ -20,16 +20,13 @@ export class OrderedBlock {
   bytes: Buffer
   offsets: Uint16Array
   count = 0
-  /** What no entry of the block is below; no entry of the block before is above it. Unused in the first block. */
-  fence: Buffer
   /** Whether the last `lowerBound` has found that very entry. */
   isFound = false
   /** Where free room begins. */
   #end = 0
   #liveSize = 0
 
-  constructor(fence: Buffer, sizeBytes: number = BLOCK_SIZE_FIRST) {
-    this.fence = fence
+  constructor(sizeBytes: number = BLOCK_SIZE_FIRST) {
     this.bytes = Buffer.allocUnsafeSlow(sizeBytes)
     this.offsets = new Uint16Array(16)
   }
@@ -40,7 +37,7 @@ export class OrderedBlock {
   }
 
   get byteSize(): number {
-    return this.bytes.length + this.offsets.byteLength + this.fence.length
+    return this.bytes.length + this.offsets.byteLength
   }
 
   /** How many entries are below the bytes from `from` to `to`. What is known to be equal is not compared again. */
@@ -113,7 +110,7 @@ export class OrderedBlock {
       size += ENTRY_HEADER_SIZE + this.sizeAt(this.offsets[index] as number)
     }
     index = Math.max(1, index)
-    const right = new OrderedBlock(this.#fenceAt(index), this.bytes.length)
+    const right = new OrderedBlock(this.bytes.length)
     right.#take(this, index, this.count)
     this.count = index
     this.#rewrite(0)
@@ -125,6 +122,16 @@ export class OrderedBlock {
   join(right: OrderedBlock): void {
     this.#rewrite(right.#liveSize)
     this.#take(right, 0, right.count)
+  }
+
+  /** The shortest bytes that are above this block and not above the one behind it. Requires: neither is empty. */
+  fenceBefore(right: OrderedBlock): Buffer {
+    const last = this.offsets[this.count - 1] as number
+    const first = right.offsets[0] as number
+    const most = Math.min(this.sizeAt(last), right.sizeAt(first))
+    let size = 0
+    while (size < most && this.bytes[this.startAt(last) + size] === right.bytes[right.startAt(first) + size]) size++
+    return right.bytes.subarray(right.startAt(first), right.startAt(first) + size + 1)
   }
 
   /** Where the entry's bytes begin, and where they and its index key end, for an offset. */
@@ -193,16 +200,6 @@ export class OrderedBlock {
     this.bytes = target
     this.#end = end
     this.#liveSize = live
-  }
-
-  /** The shortest bytes that tell an entry from the one before it. */
-  #fenceAt(index: number): Buffer {
-    const before = this.offsets[index - 1] as number
-    const at = this.offsets[index] as number
-    const most = Math.min(this.sizeAt(before), this.sizeAt(at))
-    let size = 0
-    while (size < most && this.bytes[this.startAt(before) + size] === this.bytes[this.startAt(at) + size]) size++
-    return Buffer.from(this.bytes.subarray(this.startAt(at), this.startAt(at) + size + 1))
   }
 }
 

@@ -5,8 +5,10 @@
 // Guarantees: what is read depends on what is in the set alone, and not on how it came there. An insertion or removal
 // costs one search and work within one block or two.
 
+import { Fences } from "./fences.ts"
 import { BLOCK_SIZE_MAX, OrderedBlock } from "./ordered-block.ts"
 
+const NOTHING: Buffer = Buffer.alloc(0)
 /** A block that has less than this is joined with a neighbour, where the two stay below the other. */
 const JOIN_SIZE_MIN: number = BLOCK_SIZE_MAX / 8
 const JOIN_SIZE_MAX: number = (BLOCK_SIZE_MAX * 3) / 4
@@ -14,7 +16,9 @@ const JOIN_SIZE_MAX: number = (BLOCK_SIZE_MAX * 3) / 4
 export class OrderedEntries {
   /** Changes with every change of the set. */
   generation = 0
-  #blocks: OrderedBlock[] = [new OrderedBlock(Buffer.alloc(0))]
+  #blocks: OrderedBlock[] = [new OrderedBlock()]
+  /** Fence i is above everything in block i, and not above anything in the one behind it. */
+  #fences = new Fences()
   #count = 0
   // Left by locate().
   #blockIndex = 0
@@ -26,7 +30,7 @@ export class OrderedEntries {
 
   /** Bytes of memory that it takes. */
   get byteSize(): number {
-    return this.#blocks.reduce((sum, block) => sum + block.byteSize, 0)
+    return this.#blocks.reduce((sum, block) => sum + block.byteSize, this.#fences.byteSize)
   }
 
   /** Adds an entry, whose first `keySize` bytes are the index key. False where it is there. */
@@ -79,7 +83,8 @@ export class OrderedEntries {
 
   clear(): void {
     this.generation++
-    this.#blocks = [new OrderedBlock(Buffer.alloc(0))]
+    this.#blocks = [new OrderedBlock()]
+    this.#fences = new Fences()
     this.#count = 0
   }
 
@@ -107,30 +112,8 @@ export class OrderedEntries {
   }
 
   #locate(source: Buffer, from: number, to: number): OrderedBlock {
-    const blocks = this.#blocks
-    const size = to - from
-    // The last block whose fence is not above; whatever is below the second one belongs into the first.
-    let low = 1
-    let high = blocks.length
-    let lowMatch = 0
-    let highMatch = 0
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const { fence } = blocks[middle] as OrderedBlock
-      const most = fence.length < size ? fence.length : size
-      let match = lowMatch < highMatch ? lowMatch : highMatch
-      while (match < most && fence[match] === source[from + match]) match++
-      const isAbove = match < most ? (fence[match] as number) > (source[from + match] as number) : fence.length > size
-      if (isAbove) {
-        high = middle
-        highMatch = match
-      } else {
-        low = middle + 1
-        lowMatch = match
-      }
-    }
-    this.#blockIndex = low - 1
-    const block = blocks[low - 1] as OrderedBlock
+    this.#blockIndex = this.#fences.countUpTo(source, from, to)
+    const block = this.#blockAt(this.#blockIndex)
     this.#entryIndex = block.lowerBound(source, from, to)
     return block
   }
@@ -140,7 +123,8 @@ export class OrderedEntries {
     const index = this.#blockIndex
     const block = this.#blockAt(index)
     const isAtEnd = index === this.#blocks.length - 1 && this.#entryIndex === block.count
-    const right = isAtEnd ? new OrderedBlock(Buffer.from(source.subarray(from, to))) : block.split()
+    const right = isAtEnd ? new OrderedBlock() : block.split()
+    this.#fences.insert(index, isAtEnd ? source.subarray(from, to) : block.fenceBefore(right))
     this.#blocks.splice(index + 1, 0, right)
   }
 
@@ -152,6 +136,7 @@ export class OrderedEntries {
     const areBothUsed = left.count > 0 && right.count > 0
     if (areBothUsed && left.liveSize + right.liveSize > JOIN_SIZE_MAX) return
     left.join(right)
+    this.#fences.remove(at)
     this.#blocks.splice(at + 1, 1)
   }
 
@@ -166,7 +151,7 @@ export class OrderedEntries {
  */
 export class EntryWalk {
   // Where the current entry's bytes lie. They stay there, see ordered-block.ts.
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   start = 0
   /** Where its index key ends, and the record's key begins. */
   keyEnd = 0

@@ -110,6 +110,11 @@ export class TableVersions implements VersionRows {
     return ((words[at + 2] as number) >>> 16) * 0x1_0000_0000 + (words[at + 3] as number)
   }
 
+  /** Where a row's record is. */
+  addressOf(row: number): number {
+    return this.#addresses[row] as number
+  }
+
   /** The key of a row's record. */
   keyOf(row: number): string {
     const address = this.#addresses[row] as number

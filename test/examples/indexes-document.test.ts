@@ -22,7 +22,8 @@ async function run(code: string): Promise<string> {
 
 test.each([
   ["of a table with indexes", 0, "[ 'ada', 'alan' ]\n[ 'emmy', 'alan' ]\n3 53\nada\nada has ada@example.com\n"],
-  ["of an index that is created and dropped", 1, "200 true\n[]\n"],
+  ["of an index in a transaction and a snapshot", 1, "backup [ 'mail' ] [ 'backup', 'mail' ]\n"],
+  ["of an index that is created and dropped", 2, "200 true\n[]\n"],
 ])("the example %s says what it should", async (_what, index, output) => {
   expect(await run(examples[index] ?? "")).toBe(output)
 })

@@ -332,6 +332,30 @@ describe("an index of a table that has records already", () => {
     }
   })
 
+  test("does without a record that its function refuses, if that is mended before the build comes to it", async () => {
+    const { numbers, done } = await withMany(30_000)
+    const unfit = "none" as never
+    await done(
+      numbers.putMany([
+        ["odd", unfit],
+        ["bad", unfit],
+      ]),
+    )
+    const creating = numbers.createIndex("n", (n) => Math.round(n.valueOf() as number))
+    void numbers.put("odd", 40_000)
+    void numbers.delete("bad")
+    const index = await done(creating)
+    expect([index.count(), index.max()]).toEqual([30_001, 40_000])
+  })
+
+  test("of the same definition is waited for", async () => {
+    const { numbers, done } = await withMany(30_000)
+    const definition = { of: (n: number) => n, version: 1 } as const
+    const both = Promise.all([numbers.createIndex("n", definition), numbers.createIndex("n", definition)])
+    for (const index of await done(both)) expect(index.count()).toBe(30_000)
+    expect(numbers.indexes()).toHaveLength(1)
+  })
+
   test("is taken away where the building fails, is aborted, or told to stop", async () => {
     const { numbers, done } = await withMany(30_000)
     const controller = new AbortController()
