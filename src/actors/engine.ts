@@ -9,7 +9,8 @@
 //   ├─ checkpointer
 //   ├─ change-publisher
 //   ├─ services  one_for_one
-//   │  └─ expiry
+//   │  ├─ expiry
+//   │  └─ metadata
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -32,6 +33,7 @@ import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
+import { MetadataFlow } from "../streams/metadata-flow.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import { Admission } from "../wal/admission.ts"
@@ -43,6 +45,7 @@ import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
 import { ExpiryActor } from "./expiry-actor.ts"
+import { MetadataActor } from "./metadata-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -61,6 +64,7 @@ export class Engine implements EngineContext {
   readonly clock: Clock
   readonly catalogue: Catalogue = new Catalogue()
   readonly feed: ChangeFeed
+  readonly metadata: MetadataFlow
   readonly admission: Admission
   /** Hot. */
   readonly shards: readonly ShardActor[]
@@ -68,10 +72,10 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #checkpointer: CheckpointerActor
   readonly #publisher: ChangePublisherActor
-  /** See MonitorActor. */
+  // See their classes.
   readonly monitor: MonitorActor
-  /** See ExpiryActor. */
   readonly expiry: ExpiryActor
+  readonly pipelines: MetadataActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -104,6 +108,7 @@ export class Engine implements EngineContext {
     this.clock = settings.clock
     this.manifest = settings.manifest
     this.feed = new ChangeFeed({ catalogue: this.catalogue, subscriptionCountMax })
+    this.metadata = new MetadataFlow(this.catalogue, settings.shardCount, settings.manifest.hashSecret.high, this.clock)
     this.admission = new Admission(settings.waiterCountMax)
     this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))
     this.#recoverer = new RecovererActor(this)
@@ -112,6 +117,7 @@ export class Engine implements EngineContext {
     this.#publisher = new ChangePublisherActor(this)
     this.monitor = new MonitorActor(this, this.#checkpointer)
     this.expiry = new ExpiryActor(this)
+    this.pipelines = new MetadataActor(this)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -348,6 +354,7 @@ export class Engine implements EngineContext {
     this.admission.rejectAll(error)
     for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error)
     this.feed.end(reason === undefined ? undefined : error)
+    this.metadata.end()
     this.#ended.resolve()
   }
 
@@ -375,7 +382,12 @@ export class Engine implements EngineContext {
         },
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
-        { id: "services", type: "supervisor", strategy: "one_for_one", children: [actorChild(this.expiry)] },
+        {
+          id: "services",
+          type: "supervisor",
+          strategy: "one_for_one",
+          children: [actorChild(this.expiry), actorChild(this.pipelines)],
+        },
         actorChild(this.monitor),
       ],
     }

@@ -24,6 +24,7 @@ import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import { Expiries } from "./expiries.ts"
 import { versionsOf } from "./history.ts"
+import { Metadata } from "./metadata.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
@@ -77,7 +78,7 @@ export class Store {
     this.#durability = durability
     this.#events = events
     this.#writer = new Writer(engine)
-    this.#reader = new Reader(engine)
+    this.#reader = new Reader(engine, engine.metadata)
     this.#registry = new SnapshotRegistry(engine, snapshots.bytes)
     const versions = new VersionReader(engine, this.#registry)
     this.#context = {
@@ -310,6 +311,11 @@ export class Store {
   async checkAlerts(): Promise<readonly Alert[]> {
     this.#life.requireOpen()
     return this.#engine.monitor.look()
+  }
+
+  /** What is read and written, as sampled batches for RxJS: docs/metadata.md. Costs nothing while nobody subscribes. */
+  metadata(): Metadata {
+    return new Metadata(this.#engine.metadata, this.#engine.pipelines)
   }
 
   metrics(): StoreMetrics {

@@ -48,6 +48,7 @@ export class VersionReader {
 
   get(entry: TableEntry, key: string, view: ReadView): unknown {
     const partition = this.#locate(entry, key, view)
+    this.#sample(entry, key, partition !== undefined)
     return partition === undefined ? undefined : this.#value(partition)
   }
 
@@ -62,6 +63,7 @@ export class VersionReader {
 
   getVersioned(entry: TableEntry, key: string): Versioned<unknown> {
     const partition = this.#locate(entry, key, PRESENT)
+    this.#sample(entry, key, partition !== undefined)
     if (partition === undefined) return { value: undefined, version: 0 }
     return { value: this.#value(partition), version: partition.table.lsnAt(this.#address) }
   }
@@ -102,6 +104,12 @@ export class VersionReader {
       if (versions !== undefined && this.#registry.retention.hasChanged(versions, snapshot)) return true
     }
     return false
+  }
+
+  #sample(entry: TableEntry, key: string, isHit: boolean): void {
+    const { metadata } = this.#engine
+    if (!metadata.sampler.isOn || --metadata.sampler.countdown > 0) return
+    metadata.takeRead(entry.id, isHit, key, this.#keys.hash)
   }
 
   #value({ table }: Partition): unknown {

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
+import { metadataMutants } from "./mutants-of-metadata.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
 import { storeMutants } from "./mutants-of-the-store.ts"
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...checkpointMutants,
   ...storeMutants,
   ...expiryMutants,
+  ...metadataMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */
