@@ -25,6 +25,7 @@ import { installPeers } from "./install-peers.ts"
 import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
+import { row as metadata } from "./metadata.bench.ts"
 import { row as pauses } from "./pauses.bench.ts"
 import { row as prepare } from "./prepare.bench.ts"
 import { row as puts } from "./puts.bench.ts"
@@ -46,6 +47,7 @@ const rows: readonly Row[] = [
   transactions,
   prepare,
   indexes,
+  metadata,
   memory,
   pauses,
   recovery,

@@ -11,6 +11,7 @@ import type { EventLoopMeter } from "../platform/event-loop-meter.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress, RecoveryReport } from "../recovery/report.ts"
 import type { ChangeFeed } from "../streams/change-feed.ts"
+import type { MetadataFlow } from "../streams/metadata-flow.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
@@ -63,6 +64,7 @@ export interface EngineContext {
   readonly shards: readonly { readonly tables: ShardTables | undefined }[]
   readonly catalogue: Catalogue
   readonly feed: ChangeFeed
+  readonly metadata: MetadataFlow
   readonly manifest: Manifest
   readonly log: FileLog | undefined
   readonly commit: GroupCommit | undefined

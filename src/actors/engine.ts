@@ -10,7 +10,8 @@
 //   ├─ change-publisher
 //   ├─ consumers
 //   ├─ services  one_for_one
-//   │  └─ expiry
+//   │  ├─ expiry
+//   │  └─ metadata
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -34,6 +35,7 @@ import { lsnOf } from "../model/lsn.ts"
 import type { Clock } from "../platform/clock.ts"
 import { AppliedFeed } from "../streams/applied-feed.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
+import { MetadataFlow } from "../streams/metadata-flow.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import { Admission } from "../wal/admission.ts"
@@ -46,6 +48,7 @@ import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
 import { ExpiryActor } from "./expiry-actor.ts"
+import { MetadataActor } from "./metadata-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -66,6 +69,7 @@ export class Engine implements EngineContext {
   readonly feed: ChangeFeed
   /** Commits before they are durable. Costs nothing until somebody subscribes. */
   readonly applied: AppliedFeed
+  readonly metadata: MetadataFlow
   readonly admission: Admission
   /** Hot. */
   readonly shards: readonly ShardActor[]
@@ -75,10 +79,10 @@ export class Engine implements EngineContext {
   readonly #publisher: ChangePublisherActor
   /** See ConsumersActor. */
   readonly consumers: ConsumersActor
-  /** See MonitorActor. */
+  // See their classes.
   readonly monitor: MonitorActor
-  /** See ExpiryActor. */
   readonly expiry: ExpiryActor
+  readonly pipelines: MetadataActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -117,6 +121,7 @@ export class Engine implements EngineContext {
     const { storeId } = settings.manifest
     this.feed = new ChangeFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
     this.applied = new AppliedFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
+    this.metadata = new MetadataFlow(this.catalogue, settings.shardCount, settings.manifest.hashSecret.high, this.clock)
     this.admission = new Admission(settings.waiterCountMax)
     this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))
     this.#recoverer = new RecovererActor(this)
@@ -126,6 +131,7 @@ export class Engine implements EngineContext {
     this.consumers = new ConsumersActor(settings.clock)
     this.monitor = new MonitorActor(this, this.#checkpointer)
     this.expiry = new ExpiryActor(this)
+    this.pipelines = new MetadataActor(this)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -366,6 +372,7 @@ export class Engine implements EngineContext {
     for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error)
     this.feed.end(reason === undefined ? undefined : error)
     this.applied.end(reason === undefined ? undefined : error)
+    this.metadata.end()
     this.#ended.resolve()
   }
 
@@ -394,7 +401,12 @@ export class Engine implements EngineContext {
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
         actorChild(this.consumers),
-        { id: "services", type: "supervisor", strategy: "one_for_one", children: [actorChild(this.expiry)] },
+        {
+          id: "services",
+          type: "supervisor",
+          strategy: "one_for_one",
+          children: [actorChild(this.expiry), actorChild(this.pipelines)],
+        },
         actorChild(this.monitor),
       ],
     }

@@ -82,6 +82,7 @@ export class WalWriterActor extends Actor<never> {
     this.#log = log
     this.#commit = new GroupCommit(log, engine.clock, settings.flush, settings.backlogBytes, {
       beforeSwitch: () => engine.drainShards(),
+      onWritten: (frame) => engine.metadata.note(frame),
       onDurable: (frame) => engine.publish(frame),
       onAdvance: (durableLsn) => engine.advance(durableLsn),
       onRoom: () => engine.admit(),

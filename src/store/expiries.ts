@@ -110,27 +110,14 @@ export class Expiries implements WriteRule, ExpiryWork {
   // As a rule: deadlines go into the commit that changes the keys.
 
   check(operations: readonly Operation[]): readonly Operation[] {
-    let drafts: Map<TableEntry, Map<string, Draft>> | undefined
-    for (const operation of operations) {
-      const { entry, key } = operation
-      const records = this.#recordsOf.get(entry)
-      if (records === undefined) continue
-      drafts ??= new Map()
-      let ofTable = drafts.get(entry)
-      if (ofTable === undefined) drafts.set(entry, (ofTable = new Map()))
-      ofTable.set(key, this.#draft(operation, records, ofTable.get(key)))
+    const [only] = operations
+    if (only !== undefined && operations.length === 1) {
+      const records = this.#recordsOf.get(only.entry)
+      if (records === undefined) return operations
+      const change = this.#change(records, only.key, this.#draft(only, records, undefined).atMs)
+      return change === undefined ? operations : [only, change]
     }
-    if (drafts === undefined) return operations
-    const added: Operation[] = []
-    for (const [entry, ofTable] of drafts) {
-      const records = this.watch(entry)
-      for (const [key, { atMs }] of ofTable) {
-        const before = this.#record(records, key)?.at
-        if (atMs === before) continue
-        added.push(atMs === undefined ? deletion(records, key) : recordOf(records, key, atMs))
-      }
-    }
-    return added.length === 0 ? operations : [...operations, ...added]
+    return this.#checkAll(operations)
   }
 
   committed(operations: readonly Operation[]): void {
@@ -173,6 +160,35 @@ export class Expiries implements WriteRule, ExpiryWork {
     // Nobody waits for it: it goes to the disk with what others write, or soon.
     await this.#writer.update(change, "memory", undefined)
     return count
+  }
+
+  #checkAll(operations: readonly Operation[]): readonly Operation[] {
+    let drafts: Map<TableEntry, Map<string, Draft>> | undefined
+    for (const operation of operations) {
+      const { entry, key } = operation
+      const records = this.#recordsOf.get(entry)
+      if (records === undefined) continue
+      drafts ??= new Map()
+      let ofTable = drafts.get(entry)
+      if (ofTable === undefined) drafts.set(entry, (ofTable = new Map()))
+      ofTable.set(key, this.#draft(operation, records, ofTable.get(key)))
+    }
+    if (drafts === undefined) return operations
+    const added: Operation[] = []
+    for (const [entry, ofTable] of drafts) {
+      const records = this.watch(entry)
+      for (const [key, { atMs }] of ofTable) {
+        const change = this.#change(records, key, atMs)
+        if (change !== undefined) added.push(change)
+      }
+    }
+    return added.length === 0 ? operations : [...operations, ...added]
+  }
+
+  /** What makes the key's record say that, if it does not say so. */
+  #change(records: TableEntry, key: string, atMs: number | undefined): Operation | undefined {
+    if (this.#record(records, key)?.at === atMs) return undefined
+    return atMs === undefined ? deletion(records, key) : recordOf(records, key, atMs)
   }
 
   #draft({ kind, entry, key, expiry }: Operation, records: TableEntry, before: Draft | undefined): Draft {

@@ -5,6 +5,7 @@ import type { Alert, AlertRule, AlertSeverity } from "../actors/alert-rules.ts"
 import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
 import type { ExpiryMetrics } from "../actors/expiry-actor.ts"
+import type { MetadataMetrics } from "../actors/metadata-actor.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
@@ -89,6 +90,7 @@ export interface StoreMetrics {
   readonly views: ViewMetrics
   readonly live: LiveMetrics
   readonly expiry: ExpiryMetrics
+  readonly metadata: MetadataMetrics
   readonly shards: readonly {
     readonly records: number
     readonly liveBytes: number
@@ -212,6 +214,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
     views: views.metrics(),
     live: live.metrics(),
     expiry: engine.expiry.metrics(),
+    metadata: engine.pipelines.metrics(),
     shards,
     feed: engine.feed.metrics(),
     actors: { recoveries: engine.recoveryCount, restarts: Object.fromEntries(engine.restartCounts) },

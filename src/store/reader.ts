@@ -11,6 +11,7 @@ import { ValueEncoder } from "../format/value-encoder.ts"
 import type { OrreryError } from "../model/errors.ts"
 import { KEY_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
+import type { MetadataFlow } from "../streams/metadata-flow.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
 import type { Partition, ShardTables } from "../table/shard-tables.ts"
 
@@ -31,11 +32,14 @@ export class Reader {
   readonly #state: ReadableState
   readonly #decoder: ValueDecoder
   readonly #keys: RecordWriter
+  /** Where reads are sampled; of a state of the past nowhere. */
+  readonly #metadata: MetadataFlow | undefined
   readonly #scratch = allocateRecordBuffer(KEY_SIZE_MAX + RECORD_HEADER_SIZE)
   #address = -1
 
-  constructor(state: ReadableState) {
+  constructor(state: ReadableState, metadata?: MetadataFlow) {
     this.#state = state
+    this.#metadata = metadata
     this.#decoder = new ValueDecoder(state.catalogue.shapes)
     this.#keys = new RecordWriter(state.manifest.hashSecret, new ValueEncoder(new ShapeRegistry()))
   }
@@ -89,10 +93,17 @@ export class Reader {
     const { shards } = this.#state
     const shard = shards[shardOf(hash, shards.length)]
     const partition = shard?.require().partition(entry.id)
-    if (partition === undefined) return undefined
-    if (partition.pending > 0) partition.drain(this.#state.requireBuffer())
-    this.#address = partition.table.find(hash, this.#scratch.words, 0, size)
-    return this.#address < 0 ? undefined : partition
+    let address = -1
+    if (partition !== undefined) {
+      if (partition.pending > 0) partition.drain(this.#state.requireBuffer())
+      address = partition.table.find(hash, this.#scratch.words, 0, size)
+    }
+    this.#address = address
+    const metadata = this.#metadata
+    if (metadata !== undefined && metadata.sampler.isOn && --metadata.sampler.countdown <= 0) {
+      metadata.takeRead(entry.id, address >= 0, key, hash)
+    }
+    return address < 0 ? undefined : partition
   }
 
   #drained(partition: Partition): Partition {

@@ -34,6 +34,7 @@ import { definitionsFrom } from "./index-definition.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
 import { IndexRegistry } from "./index-registry.ts"
 import { LiveQueries } from "./live-queries.ts"
+import { Metadata } from "./metadata.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
@@ -90,7 +91,7 @@ export class Store extends ConsumingStore {
     this.#durability = durability
     this.#events = events
     this.#writer = new Writer(engine)
-    this.#reader = new Reader(engine)
+    this.#reader = new Reader(engine, engine.metadata)
     this.#registry = new SnapshotRegistry(engine, snapshots.bytes)
     const versions = new VersionReader(engine, this.#registry)
     const indexes = new IndexRegistry(engine, this.#reader, versions, this.#writer.rules)
@@ -365,6 +366,11 @@ export class Store extends ConsumingStore {
   async checkAlerts(): Promise<readonly Alert[]> {
     this.#life.requireOpen()
     return this.#engine.monitor.look()
+  }
+
+  /** What is read and written, as sampled batches for RxJS: docs/metadata.md. Costs nothing while nobody subscribes. */
+  metadata(): Metadata {
+    return new Metadata(this.#engine.metadata, this.#engine.pipelines)
   }
 
   metrics(): StoreMetrics {

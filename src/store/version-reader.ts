@@ -49,6 +49,7 @@ export class VersionReader {
 
   get(entry: TableEntry, key: string, view: ReadView): unknown {
     const partition = this.#locate(entry, key, view)
+    this.#sample(entry, key, partition !== undefined)
     return partition === undefined ? undefined : this.#value(partition)
   }
 
@@ -63,6 +64,7 @@ export class VersionReader {
 
   getVersioned(entry: TableEntry, key: string, view: ReadView = PRESENT): Versioned<unknown> {
     const partition = this.#locate(entry, key, view)
+    this.#sample(entry, key, partition !== undefined)
     if (partition === undefined) return { value: undefined, version: 0 }
     return { value: this.#value(partition), version: partition.table.lsnAt(this.#address) }
   }
@@ -119,6 +121,12 @@ export class VersionReader {
       }
     }
     return undefined
+  }
+
+  #sample(entry: TableEntry, key: string, isHit: boolean): void {
+    const { metadata } = this.#engine
+    if (!metadata.sampler.isOn || --metadata.sampler.countdown > 0) return
+    metadata.takeRead(entry.id, isHit, key, this.#keys.hash)
   }
 
   #value({ table }: Partition, address: number = this.#address): unknown {

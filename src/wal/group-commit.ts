@@ -41,6 +41,8 @@ export interface FlushTriggers {
 export interface GroupCommitListener {
   /** The batch's buffer is about to change hands: whoever holds offsets into it must use them now. */
   beforeSwitch(): void
+  /** A frame was written, durable or not yet. Its bytes are valid during the call. */
+  onWritten?(frame: LogFrame): void
   /** A frame is durable. Its bytes are valid during the call. */
   onDurable(frame: LogFrame): void
   /** Earlier frames, which were written without a sync, are durable up to that position. */
@@ -302,6 +304,7 @@ export class GroupCommit {
       else this.#schedule(this.batch)
     }
     batch.settle()
+    this.#listener.onWritten?.(this.#frameOf(batch))
     if (sync) {
       this.#syncTimer?.cancel()
       this.#syncTimer = undefined

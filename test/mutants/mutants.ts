@@ -5,6 +5,7 @@ import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
+import { metadataMutants } from "./mutants-of-metadata.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
 import { preparedMutants } from "./mutants-of-prepared-transactions.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...indexMutants,
   ...expiryMutants,
   ...preparedMutants,
+  ...metadataMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -100,8 +100,8 @@ test("every metric can be changed", async () => {
   look()
   const live = table.live()
   await done(live.ready)
-  const failing = table.live({ where: () => JSON.parse("no") as boolean })
-  await done(failing.ready.catch(() => undefined))
+  const broken = table.live({ where: () => JSON.parse("no") as boolean })
+  await done(broken.ready.catch(() => undefined))
   look()
   live.close()
   snapshot.close()
@@ -137,6 +137,24 @@ test("every metric can be changed", async () => {
   look()
   for (let round = 0; round < 200; round++) clock.advance(10)
   look()
+  // A consumer that throws, one that takes its time, and a pipeline that fails.
+  const failing = {
+    next: (): void => {
+      throw new Error("test")
+    },
+    error: (): void => undefined,
+  }
+  store.metadata().accesses.subscribe(failing)
+  store.metadata().accesses.subscribe(() => clock.advance(1))
+  const pipeline = store.metadata().run("fails", (metadata) => metadata.accesses, failing.next)
+  for (let n = 0; n < 600_000; n++) table.get("k0")
+  look()
+  clock.advance(100)
+  look()
+  clock.advance(1_000)
+  look()
+  pipeline.stop()
+  await done(store.flush())
   const short = table.put("short", "x", { ttl: 10 })
   // The clock is ahead before anybody could look.
   clock.jumpWall(1_000)

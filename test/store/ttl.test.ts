@@ -3,7 +3,7 @@
 // Loaded ahead: the first `open` loads it, which takes real time, while simulated time stands still.
 import "../../src/actors/engine.ts"
 import { describe, expect, test } from "vitest"
-import { open } from "../../src/index.ts"
+import { open, restoreStore } from "../../src/index.ts"
 import type { Commit, OpenOptions, Store } from "../../src/index.ts"
 import { probes } from "../../src/model/invariant.ts"
 import { EXPIRY_TICK_MS } from "../../src/actors/expiry-actor.ts"
@@ -476,6 +476,39 @@ describe("others", () => {
     const past = await scene.done(open("/data", { platform: scene.platform, readOnly: true, at: lsn }))
     await scene.pass(2_000)
     expect([past.table("t").get("a"), past.tables(), scene.store.table("t").size]).toEqual([1, ["t"], 0])
+  })
+
+  test("a follower has a key until it reads the delete, and lets nothing expire itself", async () => {
+    const scene = await Scene.open()
+    await scene.store.table<number>("t").put("a", 1, { ttl: 1_000 })
+    const follower = await open("/data", { platform: scene.platform, readOnly: true, follow: true })
+    const size = (): number => follower.table("t").size
+    expect([size(), follower.tables()]).toEqual([1, ["t"]])
+    await scene.done(scene.store.close())
+    scene.platform.clock.advance(20_000)
+    await scene.pass(1_000)
+    expect(size()).toBe(1)
+    scene.store = await scene.done(open("/data", { platform: scene.platform }))
+    for (let round = 0; size() > 0 && round < 100; round++) await scene.pass(50)
+    expect(size()).toBe(0)
+    await scene.done(follower.close())
+  })
+
+  test.each(["backup", "restored"])("deadlines are part of what is %s", async (what) => {
+    const scene = await Scene.open()
+    const { platform, store } = scene
+    await store.table<number>("t").putMany([["a", 1]], { ttl: 1_000 })
+    await store.table<number>("t").putMany([["b", 1]], { ttl: 100_000 })
+    await store.table<number>("t").put("c", 1)
+    await scene.done(store.backup("/backup"))
+    if (what === "restored") await scene.done(restoreStore({ from: "/backup", into: "/restored", platform }))
+    platform.clock.advance(2_000)
+    const copy = await scene.done(open(`/${what}`, { platform }))
+    expect([...copy.table("t").keys()].toSorted()).toEqual(["b", "c"])
+    platform.clock.advance(100_000)
+    await scene.pass(100)
+    expect([...copy.table("t").keys()]).toEqual(["c"])
+    await scene.done(copy.close())
   })
 
   test("the memory of expired keys is given back", async () => {
