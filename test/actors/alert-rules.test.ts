@@ -62,6 +62,11 @@ const CASES: readonly Case[] = [
   { rule: "flush-latency", severity: "warning", readings: [flush(99.9), flush(100), flush(80), flush(79.9)] },
   { rule: "event-loop", severity: "warning", readings: [loop(199.9), loop(200), loop(160), loop(159.9)] },
   { rule: "actors", severity: "warning", readings: [restarts(3), restarts(4), restarts(4), restarts(3)] },
+  {
+    rule: "in-doubt",
+    severity: "warning",
+    readings: [{ inDoubtMs: 59_999 }, { inDoubtMs: 60_000 }, { inDoubtMs: 48_000 }, { inDoubtMs: 47_999 }],
+  },
   { rule: "checkpoints", severity: "critical", readings: [failures(2), failures(3), failures(4), failures(0)] },
   { rule: "in-doubt", severity: "warning", readings: [doubt(59_999), doubt(60_000), doubt(48_000), doubt(47_999)] },
   { rule: "consumers", severity: "warning", readings: [stuck(0), stuck(1), stuck(1), stuck(0)] },
