@@ -6,7 +6,7 @@ import { SHARD_COUNT_DEFAULT, SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import { startWorker } from "../platform/node/node-worker.ts"
 import type { Platform } from "../platform/platform.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { isFoldOutcome } from "../recovery/fold-job.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
@@ -100,7 +100,7 @@ export async function open(
   } catch (error) {
     await engine.stop().catch(() => undefined)
     await owned.lock.release().catch(() => undefined)
-    throw typedError("open", path, error)
+    throw storageFailed("open", path, error)
   }
   const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
   const store = new Store(path, engine, lock, settings, events)
@@ -149,6 +149,7 @@ function engineFor(
       saveManifest: (manifest) => replaceManifest(log.fileSystem, log.path, log.checksum, manifest),
       foundStore: owned.foundStore,
       warnings: owned.warnings,
+      mendsManifest: owned.mendsManifest,
       owner: platform.identity,
       shardCount: settings.shards,
       segmentBytes: settings.segmentBytes,
