@@ -300,6 +300,28 @@ describe("fault 19: rot in a checkpoint", () => {
     expect(opened).toBeGreaterThan(0)
   })
 
+  test("the only one rots, and what is in memory is not synced yet: the next waits until it is", async () => {
+    const made = await CheckpointedStore.make(2, { ...keep(1), flush: { syncDelayMs: 60_000 } })
+    const [only] = checkpointsIn(made.disk.files())
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    const table = made.store.table<Entry>("t")
+    const written: Promise<unknown>[] = []
+    // They come when it has begun, behind the flush that it begins with.
+    made.disk.open = (path, mode) => {
+      for (let n = written.length; n < 5 && path.includes("checkpoint"); n++)
+        written.push(table.put(`unsynced ${n}`, { n, pad: "" }, { durability: "written" }))
+      return SimulatedDisk.prototype.open.call(made.disk, path, mode)
+    }
+    const report = await made.settled(made.store.checkpoint())
+    const { lastLsn } = made.store.metrics().log
+    expect(report).toMatchObject({ lsn: lastLsn })
+    const again = await openOn(made.disk.snapshot().crash("nothing"))
+    expect(again.recovery).toMatchObject({ lastLsn, checkpointLsn: lastLsn })
+    expect(again.table<Entry>("t").get("unsynced 4")?.n).toBe(4)
+    expect(written).toHaveLength(5)
+    await made.close()
+  })
+
   test("the only one rots, and the disk fails while the next is made: it fails, the store goes on, and tries again", async () => {
     const made = await CheckpointedStore.make(2, keep(1))
     const [only] = checkpointsIn(made.disk.files())

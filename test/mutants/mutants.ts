@@ -5,6 +5,7 @@ import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
+import { restartMutants } from "./mutants-of-restarts.ts"
 import { storeMutants } from "./mutants-of-the-store.ts"
 
 export const mutants: readonly Mutant[] = [
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...recoveryMutants,
   ...checkpointMutants,
   ...storeMutants,
+  ...restartMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -6,10 +6,10 @@
 // Counted are visits, a state at a moment with its own bound of acknowledged writes, and distinct states, by their
 // contents, over the whole run.
 //
-// Most are recovered the short way: all phases of recovery run, on a disk that keeps no trace, and what they replay is
-// folded into tables only where nothing before was recovered to the same bytes (recovered-state.ts). Shares of them are
-// recovered on the simulated disk as well, folded and with the next epoch begun, or opened as a whole store, and must come
-// to the same.
+// Most are recovered the short way: on a disk that keeps no trace, where no state before agreed with it in all that
+// recovery looks at, and folded into tables only where nothing before was recovered to the same bytes (recovered-state.ts).
+// Shares of all distinct states are recovered on the simulated disk as well, folded and with the next epoch begun, or opened
+// as a whole store, and must come to the same.
 
 import fc from "fast-check"
 import { expect } from "vitest"
@@ -54,6 +54,7 @@ export interface ExplorationCounts {
   /** States at a moment. */
   visited: number
   nestedVisited: number
+  /** States that recovery ran on. */
   recoveries: number
   /** States that were known and recovered again. */
   again: number
@@ -162,6 +163,9 @@ class HistoryExploration {
   readonly #models = new Map<number, Model>()
   readonly #recoveries = new StateRecoveries()
 
+  /** States that were not known. */
+  #judged = 0
+
   // Set by run().
   #commits: readonly HistoryCommit[] = []
 
@@ -246,9 +250,11 @@ class HistoryExploration {
     mounted: SimulatedDisk | undefined,
     tell: () => string,
   ): Promise<Verdict> {
-    const count = this.#counts.recoveries++
+    const count = this.#judged++
     try {
+      const before = this.#recoveries.runCount
       const { report, content } = await this.#recoveries.recover(state.tree, beginsEpoch)
+      this.#counts.recoveries += this.#recoveries.runCount - before
       const verdict = { lastLsn: report.lastLsn, content, beganEpoch: beginsEpoch }
       if (mounted !== undefined || count % LONG_SHARE === 0) {
         this.#counts.long++

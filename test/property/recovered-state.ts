@@ -9,7 +9,9 @@ import type { Platform } from "../../src/platform/platform.ts"
 import { recover } from "../../src/recovery/recover.ts"
 import type { RecoveryInput } from "../../src/recovery/recover.ts"
 import type { RecoveryReport } from "../../src/recovery/report.ts"
+import { ROOT } from "../../src/simulation/disk-tree.ts"
 import type { DiskTree } from "../../src/simulation/disk-tree.ts"
+import type { FileContent } from "../../src/simulation/file-content.ts"
 import type { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { takeDirectory } from "../../src/store/store-directory.ts"
@@ -54,27 +56,89 @@ async function recoverPlatform(
 }
 
 /**
- * Recovers crash states of one history, most of them without building tables: the phases run on every state, but what they
- * replay is folded only where no state before was recovered to the same bytes. With these it comes to the same content.
+ * Recovers crash states of one history, sparing what comes to the same.
+ *
+ * What recovery does follows from what it sees: the names, the sizes that it asks for and the bytes of the files that it
+ * opens. So where a state agrees in all of that with one that was recovered, it is recovered to the same, whatever lies in
+ * files that recovery does not look into. And what is replayed is folded into tables only where nothing before was
+ * recovered to the same bytes.
  */
 export class StateRecoveries {
   readonly #contents = new Map<string, Model>()
-  /** States whose log was folded. */
+  /** By the names that are there: for the same ones recovery looks at the same files, or stops early. */
+  readonly #views = new Map<string, View[]>()
+  /** States that recovery ran on; of these, the ones whose log was folded. */
+  runCount = 0
   foldCount = 0
 
   async recover(tree: DiskTree, beginsEpoch: boolean): Promise<RecoveredState> {
+    const names = `${beginsEpoch} ${namesOf(tree)}`
+    const views = this.#views.get(names) ?? []
+    this.#views.set(names, views)
+    for (const view of views) {
+      const known = view.recovered.get(keyOf(tree, view))
+      if (known !== undefined) return known
+    }
+    this.runCount++
+    const disk = new StateDisk(tree)
+    const recovered = await this.#run(tree, disk, beginsEpoch)
+    const files = [...disk.opened]
+    const sizes = [...disk.measured].filter((path) => !disk.opened.has(path))
+    const id = `${files.toSorted().join()} ${sizes.toSorted().join()}`
+    let view = views.find((other) => other.id === id)
+    if (view === undefined) views.push((view = { id, files, sizes, recovered: new Map() }))
+    view.recovered.set(keyOf(tree, view), recovered)
+    return recovered
+  }
+
+  async #run(tree: DiskTree, disk: StateDisk, beginsEpoch: boolean): Promise<RecoveredState> {
     const bytes = new ByteSum()
     // Nothing may be loaded but from the log: what a checkpoint holds is not among the bytes that are added up.
-    const onTree = (): Platform => ({ ...checkedPlatform, fileSystem: new StateDisk(tree) })
-    const report = await recoverWith(onTree(), beginsEpoch, "/data", () => ({ state: undefined, fold: bytes }))
+    const platform = { ...checkedPlatform, fileSystem: disk }
+    const report = await recoverWith(platform, beginsEpoch, "/data", () => ({ state: undefined, fold: bytes }))
     const known = this.#contents.get(bytes.key)
     if (known !== undefined) return { content: known, report }
     this.foldCount++
-    const recovered = await recoverPlatform(onTree(), beginsEpoch, "/data", 1)
+    const again = { ...checkedPlatform, fileSystem: new StateDisk(tree) }
+    const recovered = await recoverPlatform(again, beginsEpoch, "/data", 1)
     if (recovered.report.checkpoint !== undefined) throw new Error("such a history makes no checkpoints")
     this.#contents.set(bytes.key, recovered.content)
     return recovered
   }
+}
+
+/** What a recovery looked at, beside the names, and what it came to, by what it saw there. */
+interface View {
+  readonly id: string
+  readonly files: readonly string[]
+  readonly sizes: readonly string[]
+  readonly recovered: Map<string, RecoveredState>
+}
+
+/** Every name on the disk, and whether it is a file's. */
+function namesOf(tree: DiskTree, directory: number = ROOT): string {
+  let names = ""
+  for (const [name, node] of [...(tree.directory(directory)?.entries ?? [])].sort(([one], [other]) =>
+    one < other ? -1 : 1,
+  ))
+    names += tree.file(node) === undefined ? `${name}(${namesOf(tree, node)})` : `${name} `
+  return names
+}
+
+function keyOf(tree: DiskTree, { files, sizes }: View): string {
+  let key = ""
+  for (const path of files) {
+    // Missing here, where the recovery itself made it.
+    const sums = fileAt(tree, path)?.fingerprint()
+    key += sums === undefined ? ",none" : `,${sums[0]} ${sums[1]}`
+  }
+  for (const path of sizes) key += `,${fileAt(tree, path)?.size ?? "none"}`
+  return key
+}
+
+function fileAt(tree: DiskTree, path: string): FileContent | undefined {
+  const node = tree.lookup(path, "stat")
+  return node === undefined ? undefined : tree.file(node)
 }
 
 /** Shared by recoveries that take nothing from it but a standing clock and a checksum. */

@@ -22,6 +22,9 @@ import type {
 } from "../../src/platform/file-system.ts"
 
 export class StateDisk implements FileSystem {
+  /** Paths whose size was asked for, and whose bytes could be read: with the names, all that was seen of the state. */
+  readonly measured: Set<string> = new Set()
+  readonly opened: Set<string> = new Set()
   readonly #tree: DiskTree
   readonly #locked = new Set<number>()
 
@@ -34,6 +37,7 @@ export class StateDisk implements FileSystem {
     if (mode === "create") return new StateFile(this.#tree, createName(this.#tree, path, "file").node, mode)
     const node = this.#find(path, "open")
     if (this.#tree.file(node) === undefined) throw systemError("EISDIR", "open", path)
+    this.opened.add(path)
     return new StateFile(this.#tree, node, mode)
   }
 
@@ -57,6 +61,7 @@ export class StateDisk implements FileSystem {
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
+    this.measured.add(path)
     const node = this.#tree.lookup(path, "stat")
     if (node === undefined) return undefined
     const file = this.#tree.file(node)
