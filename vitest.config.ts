@@ -9,11 +9,15 @@ import { chosenMutant } from "./test/mutants/mutants.ts"
 const reportFile = process.env["ORRERY_TEST_REPORT"]
 const mutant = chosenMutant(process.env)
 
+/** Whether V8 counts what runs (scripts/coverage.ts): in the source as it is, and not in what a bundler makes of it. */
+const isCounted = process.env["ORRERY_COVERAGE"] === "1"
+
 const config: ViteUserConfig = defineConfig({
   plugins: mutant === undefined ? [] : [mutantPlugin(mutant)],
   test: {
     // A module with a bug in it must not be found in the cache by a run without.
     ...(mutant === undefined ? {} : { fsModuleCache: false }),
+    ...(isCounted ? { experimental: { viteModuleRunner: false }, setupFiles: ["test/coverage-writer.ts"] } : {}),
     include: ["test/**/*.test.ts"],
     pool: "forks",
     maxWorkers: 2,

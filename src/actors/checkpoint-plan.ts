@@ -9,7 +9,7 @@ import { checkpointFile, meaningOf, segmentFile } from "../format/file-names.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import { Corruption } from "../model/errors.ts"
 import { SPARE_SEGMENT_COUNT_MAX } from "../model/limits.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { readLog } from "../wal/log-reader.ts"
 import type { CheckpointReport } from "./checkpoint-report.ts"
@@ -181,7 +181,7 @@ async function sizesIn({ fileSystem, path }: CheckpointDirectory): Promise<Map<s
       sizes.set(name, (await fileSystem.stat(fileSystem.join(path, name)))?.size ?? 0)
     }
   } catch (error) {
-    throw typedError("list", path, error)
+    throw storageFailed("list", path, error)
   }
   return sizes
 }

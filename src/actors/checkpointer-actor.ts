@@ -307,11 +307,20 @@ export class CheckpointerActor extends Actor<never> {
         if (!(error instanceof Corruption) || base === undefined || error.file !== checkpointFile(base.number))
           throw error
         const before = this.#kept.at(-2)
-        if ((before?.throughLsn ?? 0) + 1 < log.oldestLsn) throw error
+        if ((before?.throughLsn ?? 0) + 1 < log.oldestLsn) return this.#foldLive(error, onBytes)
         probe("a checkpoint is made from an older one")
         this.#kept = this.#kept.slice(0, -1)
       }
     }
+  }
+
+  /** Nothing on the disk leads to the state any more, but it is in memory. */
+  async #foldLive(damage: Corruption, onBytes: FoldListener): Promise<CheckpointInfo> {
+    const made = await this.#runner.runLive(this.#nextNumber++, onBytes)
+    if (made === undefined) throw damage
+    probe("a checkpoint is made from the running tables")
+    this.#kept = []
+    return made
   }
 
   /** Lets go of what the rules do not keep. Returns the bytes that the disk has back. */

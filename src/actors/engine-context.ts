@@ -30,6 +30,8 @@ export interface EngineSettings {
   readonly saveManifest: (manifest: Manifest) => Promise<Manifest>
   readonly foundStore: boolean
   readonly warnings: readonly string[]
+  /** Whether both copies of the manifest are to be written anew once the log is found good. */
+  readonly mendsManifest: boolean
   readonly owner: string
   readonly shardCount: number
   readonly segmentBytes: number

@@ -3,7 +3,8 @@
 
 import { Fold } from "../checkpoint/fold.ts"
 import { stateTarget } from "../checkpoint/state-loader.ts"
-import { invariant } from "../model/invariant.ts"
+import { StorageFailed } from "../model/errors.ts"
+import { invariant, probe } from "../model/invariant.ts"
 import { countTransactions } from "../recovery/count-transactions.ts"
 import { recover } from "../recovery/recover.ts"
 import { ShardTables } from "../table/shard-tables.ts"
@@ -40,5 +41,17 @@ export class RecovererActor extends Actor<never> {
       onProgress: settings.onRecovery,
     })
     engine.noteRecovered({ end, report, checkpoint }, shards)
+    if (settings.mendsManifest && !engine.wasOpen) await this.#mendManifest()
+  }
+
+  /** Not before: a store that is refused is not changed. One copy is enough, so a disk that fails it stands in no way. */
+  async #mendManifest(): Promise<void> {
+    const { firstSegment, firstLsn } = this.#engine.manifest
+    try {
+      await this.#engine.saveLogStart(firstSegment, firstLsn)
+      probe("a copy of the manifest is written anew")
+    } catch (error) {
+      if (!(error instanceof StorageFailed)) throw error
+    }
   }
 }

@@ -8,13 +8,14 @@ import { Fold } from "../checkpoint/fold.ts"
 import { loadState } from "../checkpoint/state-loader.ts"
 import { segmentFile } from "../format/file-names.ts"
 import type { RecordBuffer } from "../format/record.ts"
-import { Corruption, Restarting } from "../model/errors.ts"
+import { Corruption } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
 import { ShardTables } from "../table/shard-tables.ts"
+import { readLog } from "../wal/log-reader.ts"
 import { Actor } from "./actor.ts"
-import type { EngineContext } from "./engine-context.ts"
+import type { EngineContext, RecoveredLog } from "./engine-context.ts"
 
 /** Records that one step of compaction moves at most, and how long the actor waits between looking for work. */
 const COMPACTION_STEP_RECORDS = 128
@@ -68,16 +69,26 @@ export class ShardActor extends Actor<never> {
     this.tables?.drain(buffer)
   }
 
-  async #rebuild(): Promise<ShardTables> {
+  /** Undefined: the log is about to be started anew, and this shard with it. To fail would use up its restarts. */
+  async #rebuild(): Promise<ShardTables | undefined> {
+    const { log, commit, recovered, status } = this.#engine
+    const isStill = status.state === "read-only" && recovered !== undefined
+    if (!isStill && (log === undefined || commit === undefined)) {
+      probe("a shard waits for the log to be started anew")
+      return undefined
+    }
     probe("a shard is rebuilt from the log")
-    const { log, commit } = this.#engine
-    if (log === undefined || commit === undefined) throw new Restarting("the log")
     this.rebuildCount++
     const tables = new ShardTables()
     const shards = Array.from({ length: this.#engine.settings.shardCount }, (_, index) =>
       index === this.#index ? tables : undefined,
     )
     const fold = new Fold(this.#engine.catalogue, shards)
+    if (log === undefined || commit === undefined) {
+      // Nothing was written since that recovery, or is before every shard is up.
+      if (recovered !== undefined) await this.#foldRecovered(recovered, shards, tables, fold)
+      return tables
+    }
     // Each round reads what was written during the one before; reading is much the faster.
     let position = await this.#loadCheckpoint(shards, tables, log.oldestLsn)
     while (position < log.endLsn) {
@@ -87,6 +98,21 @@ export class ShardActor extends Actor<never> {
     }
     for (const frame of commit.unwritten()) fold.apply(frame)
     return tables
+  }
+
+  /** What the last recovery found, where the disk has no room for a log behind it. */
+  async #foldRecovered(
+    { end }: RecoveredLog,
+    shards: readonly (ShardTables | undefined)[],
+    tables: ShardTables,
+    fold: Fold,
+  ): Promise<void> {
+    probe("a shard is rebuilt while there is no log")
+    const { directory } = this.#engine.settings
+    const start = { lsn: end.startLsn }
+    const position = await this.#loadCheckpoint(shards, tables, end.startLsn)
+    for await (const frame of readLog(directory, end.segments, start, new Map(), position, end.lastLsn))
+      fold.apply(frame)
   }
 
   /** Loads this shard's part of the newest good checkpoint. Returns the LSN that the log is to be read behind. */

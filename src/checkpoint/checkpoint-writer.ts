@@ -28,7 +28,7 @@ import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import { SHAPE_COUNT_MAX } from "../model/limits.ts"
 import type { FileHandle } from "../platform/file-system.ts"
-import { storageFailed, typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { writeFully } from "../platform/transfer.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import { copyWords } from "../table/word-copy.ts"
@@ -194,7 +194,7 @@ export class CheckpointWriter {
     } catch (error) {
       await this.#handle?.close().catch(() => undefined)
       // What `pace` threw is not the disk's.
-      throw typedError("write", checkpointFile(checkpoint), error)
+      throw storageFailed("write", checkpointFile(checkpoint), error)
     }
   }
 

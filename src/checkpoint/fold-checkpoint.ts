@@ -41,7 +41,7 @@ export interface FoldInput {
   readonly throughLsn?: number
   /** Whether nothing is written: what is returned is what would have been. Default false. */
   readonly isMeasured?: boolean
-  /** Bytes of the log after which it stops, for tests. Default: DELTA_SIZE_MAX. */
+  /** Bytes of the log after which it stops; infinite where it is the tables that are read. Default: DELTA_SIZE_MAX. */
   readonly deltaSizeMax?: number
   /**
    * Called between two blocks and two frames, with the bytes written so far: gives others their turn, and throws where

@@ -19,7 +19,12 @@ export interface ManifestReading {
   readonly manifest: Manifest | undefined
   /** What is wrong with the other copies, one line each. */
   readonly problems: readonly string[]
+  /** Whether both copies are good; without a manifest it is false. */
+  readonly isWhole: boolean
 }
+
+/** The generation of the first copy that a store has. Alone, it says that the making of the store was cut off. */
+const FIRST_GENERATION = 1
 
 /** Fails with: StorageFailed, UnsupportedFormat. */
 export async function readManifest(
@@ -29,15 +34,22 @@ export async function readManifest(
 ): Promise<ManifestReading> {
   let newest: Manifest | undefined
   const problems: string[] = []
+  const missing: string[] = []
   for (const file of MANIFEST_FILES) {
     const bytes = await readSmallFile(fileSystem, directory, file)
-    if (bytes === undefined) continue
+    if (bytes === undefined) {
+      missing.push(file)
+      continue
+    }
     const read = decodeManifest(bytes, file, checksum)
     if (typeof read === "string") problems.push(`${file}: ${read}`)
     else if (newest === undefined || read.generation > newest.generation) newest = read
   }
   if (newest !== undefined && problems.length > 0) probe("one manifest copy is damaged")
-  return { manifest: newest, problems }
+  if (newest !== undefined && newest.generation > FIRST_GENERATION) {
+    for (const file of missing) problems.push(`${file}: the copy is missing`)
+  }
+  return { manifest: newest, problems, isWhole: problems.length === 0 && missing.length === 0 }
 }
 
 /** Writes the manifest to both copies, as the two generations after the given one's. Fails with: StorageFailed. */

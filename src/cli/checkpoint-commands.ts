@@ -7,7 +7,7 @@ import type { CheckpointReport } from "../actors/checkpoint-report.ts"
 import { checkpointFile, meaningOf } from "../format/file-names.ts"
 import type { FileSystem } from "../platform/file-system.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import type { Store } from "../store/store.ts"
 import { command, countFlag, directoryArgument, switchFlag } from "./action.ts"
 import type { AnyCommand } from "./action.ts"
@@ -114,6 +114,6 @@ async function dataBytes(fileSystem: FileSystem, path: string): Promise<number> 
     }
     return bytes
   } catch (error) {
-    throw typedError("list", path, error)
+    throw storageFailed("list", path, error)
   }
 }

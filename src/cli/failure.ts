@@ -2,7 +2,7 @@
 // whatever it came from; exit codes are part of the interface: docs/operations.md lists them. Must not print.
 
 import { Corruption, OrreryError, StoreLocked } from "../model/errors.ts"
-import { systemCodeOf } from "../platform/system-error.ts"
+import { isSystemError, systemCodeOf } from "../platform/system-error.ts"
 
 /** What the process ends with. A number never changes its meaning. */
 export const EXIT_GOOD = 0
@@ -53,9 +53,9 @@ export function reportOf(error: unknown): FailureReport {
     return { code, summary, remedy, exitCode: exitCodeOf(error) }
   }
   const message = error instanceof Error ? error.message : String(error)
-  const systemCode = systemCodeOf(error)
-  if (systemCode !== "UNKNOWN") {
-    return { code: systemCode, summary: message, remedy: "Check the path and its rights", exitCode: EXIT_FAILED }
+  if (isSystemError(error)) {
+    const remedy = "Check the path and its rights"
+    return { code: systemCodeOf(error), summary: message, remedy, exitCode: EXIT_FAILED }
   }
   const remedy = "This is a defect of orrery: report it with the command that you ran"
   return { code: "DEFECT", summary: message, remedy, exitCode: EXIT_FAILED }

@@ -15,7 +15,7 @@ import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
 import { defineAll } from "../checkpoint/state-loader.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import { readFully } from "../platform/transfer.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { SegmentReader } from "../wal/segment-reader.ts"
@@ -230,6 +230,6 @@ async function headOf(file: string, size: number): Promise<Uint8Array> {
       await handle.close()
     }
   } catch (error) {
-    throw typedError("read", file, error)
+    throw storageFailed("read", file, error)
   }
 }

@@ -10,7 +10,7 @@ import { StorageFailed } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import type { FileHandle, FileSystem } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
-import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
+import { isSystemError, storageFailed, systemCodeOf } from "../platform/system-error.ts"
 import { readFully, writeFully } from "../platform/transfer.ts"
 
 /** Bytes of the file at which a new one is begun. */
@@ -96,7 +96,7 @@ export async function appendAudit(platform: Platform, path: string, kind: string
     return true
   } catch (error) {
     // The act is done, and its own report tells of it.
-    if (systemCodeOf(error) === "UNKNOWN") throw error
+    if (!isSystemError(error)) throw error
     return false
   }
 }
@@ -109,7 +109,7 @@ export async function carryAudit(fileSystem: FileSystem, from: string, into: str
       if (text !== "") await appendLines(fileSystem, into, text, false)
     }
   } catch (error) {
-    if (!(error instanceof StorageFailed) && systemCodeOf(error) === "UNKNOWN") throw error
+    if (!(error instanceof StorageFailed) && !isSystemError(error)) throw error
   }
 }
 

@@ -4,9 +4,9 @@
 import { readManifest } from "../checkpoint/manifest-file.ts"
 import type { ManifestReading } from "../checkpoint/manifest-file.ts"
 import { meaningOf } from "../format/file-names.ts"
-import { CannotOpen, NotAStore, OrreryError } from "../model/errors.ts"
+import { CannotOpen, NotAStore } from "../model/errors.ts"
 import type { Platform } from "../platform/platform.ts"
-import { systemCodeOf } from "../platform/system-error.ts"
+import { isSystemError, systemCodeOf } from "../platform/system-error.ts"
 
 export interface Examined {
   readonly found: "absent" | "empty" | "store"
@@ -48,8 +48,9 @@ export async function attempt<T>(path: string, what: string, run: () => Promise<
   }
 }
 
-export function cannotOpen(path: string, what: string, error: unknown): OrreryError {
-  if (error instanceof OrreryError) return error
+/** What the operating system failed with, as users meet it; everything else passes unchanged. */
+export function cannotOpen(path: string, what: string, error: unknown): unknown {
+  if (!isSystemError(error)) return error
   const code = systemCodeOf(error)
   return new CannotOpen(path, `could not ${what} it (${code})`, remedyOf(code), error)
 }

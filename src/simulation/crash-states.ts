@@ -92,6 +92,11 @@ export class CrashState {
     return this.#candidate.kept.reduce((count, kept) => count + 1 - kept, this.#candidate.torn === undefined ? 0 : 1)
   }
 
+  /** What the crash left. Not to be changed: other states share parts of it. */
+  get tree(): DiskTree {
+    return this.#tree
+  }
+
   /** A disk that holds this state and nothing pending, unlocked. Each call gives another one. */
   mount(options: SimulatedDiskOptions = {}): SimulatedDisk {
     return SimulatedDisk.holding(this.#tree, options)

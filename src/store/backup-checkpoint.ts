@@ -11,7 +11,7 @@ import type { LogFrame } from "../format/log-frame.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import type { FileHandle } from "../platform/file-system.ts"
-import { systemCodeOf, typedError } from "../platform/system-error.ts"
+import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
 import { copyFully } from "../platform/transfer.ts"
 
 /** What the file system says where it cannot give a file a second name there, and a copy has to do. */
@@ -77,7 +77,7 @@ export async function placeCheckpoint(
     await fileSystem.syncDirectory(path)
     return { info, linkedBytes: isLinked ? sizeBytes : 0, copiedBytes }
   } catch (error) {
-    throw typedError("copy", name, error)
+    throw storageFailed("copy", name, error)
   }
 }
 

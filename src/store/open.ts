@@ -6,7 +6,7 @@ import { SHARD_COUNT_DEFAULT, SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import { startWorker } from "../platform/node/node-worker.ts"
 import type { Platform } from "../platform/platform.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { isFoldOutcome } from "../recovery/fold-job.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
@@ -104,7 +104,7 @@ export async function open(
   } catch (error) {
     await engine.stop().catch(() => undefined)
     await owned.lock.release().catch(() => undefined)
-    throw typedError("open", path, error)
+    throw storageFailed("open", path, error)
   }
   events.emit({ kind: "opened", owner: platform.identity, recovery: store.recovery })
   audit?.begin()
@@ -151,6 +151,7 @@ function engineFor(
       saveManifest: (manifest) => replaceManifest(log.fileSystem, log.path, log.checksum, manifest),
       foundStore: owned.foundStore,
       warnings: owned.warnings,
+      mendsManifest: owned.mendsManifest,
       owner: platform.identity,
       shardCount: settings.shards,
       segmentBytes: settings.segmentBytes,

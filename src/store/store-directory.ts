@@ -14,7 +14,7 @@ import { CannotOpen, Corruption, StoreLocked, UnsupportedFileSystem } from "../m
 import { probe } from "../model/invariant.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { Platform } from "../platform/platform.ts"
-import { systemCodeOf, typedError } from "../platform/system-error.ts"
+import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
 import { attempt, cannotOpen, examine, examineManifest } from "../recovery/examine-directory.ts"
 import { mendReplacement } from "../recovery/replace-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
@@ -27,6 +27,8 @@ export interface OwnedDirectory {
   /** False for a directory that was made into a store just now. */
   readonly foundStore: boolean
   readonly warnings: readonly string[]
+  /** Whether a copy of the manifest is missing or damaged, and is to be written anew once the log is found good. */
+  readonly mendsManifest: boolean
 }
 
 /** Fails with: CannotOpen, NotAStore, StoreLocked, UnsupportedFileSystem, UnsupportedFormat, Corruption. */
@@ -53,7 +55,7 @@ export async function takeDirectory(
     return { lock, ...(await loadOrMake(platform, path, reading, create, segmentBytes)) }
   } catch (error) {
     await lock.release().catch(() => undefined)
-    throw typedError("open", path, error)
+    throw storageFailed("open", path, error)
   }
 }
 
@@ -78,7 +80,14 @@ async function loadOrMake(
   const { fileSystem, checksum } = platform
   const { manifest, problems } = reading ?? { manifest: undefined, problems: [] }
   if (manifest !== undefined) {
-    return { log: logDirectory(platform, path, manifest), manifest, foundStore: true, warnings: problems }
+    const mendsManifest = reading?.isWhole === false
+    return {
+      log: logDirectory(platform, path, manifest),
+      manifest,
+      foundStore: true,
+      warnings: problems,
+      mendsManifest,
+    }
   }
   await refuseLostManifest(platform, path, problems)
   if (!create) throw new CannotOpen(path, "there is no store", "Check the path, or open it with create: true")
@@ -91,6 +100,7 @@ async function loadOrMake(
     manifest: await replaceManifest(fileSystem, path, checksum, fresh),
     foundStore: false,
     warnings: [],
+    mendsManifest: false,
   }
 }
 

@@ -2,7 +2,7 @@
 
 import type { Engine } from "../actors/engine.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import type { EventHub } from "./store-event.ts"
 
 export class StoreLife {
@@ -54,7 +54,7 @@ export class StoreLife {
       await this.#lock.release()
     } catch (error) {
       await this.#lock.release().catch(() => undefined)
-      throw typedError("close", this.#path, error)
+      throw storageFailed("close", this.#path, error)
     } finally {
       this.#events.emit({ kind: "closed", reason: this.#engine.status.reason })
       this.#events.end()

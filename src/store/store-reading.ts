@@ -5,7 +5,7 @@ import { readManifest } from "../checkpoint/manifest-file.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { CannotOpen, Corruption, StorageFailed } from "../model/errors.ts"
 import type { Platform } from "../platform/platform.ts"
-import { typedError } from "../platform/system-error.ts"
+import { storageFailed } from "../platform/system-error.ts"
 import { examine } from "../recovery/examine-directory.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 
@@ -34,7 +34,7 @@ export async function readStoreFiles<Result>(
     } catch (error) {
       const isGone = error instanceof StorageFailed && error.systemCode === "ENOENT"
       const mayPass = isGone || error instanceof Corruption
-      if (!mayPass || attempt === ATTEMPT_COUNT) throw typedError("read", path, error)
+      if (!mayPass || attempt === ATTEMPT_COUNT) throw storageFailed("read", path, error)
     }
   }
 }

@@ -4,6 +4,9 @@ import { describe, expect, test } from "vitest"
 import { checkpointFile, segmentFile } from "../../src/format/file-names.ts"
 import { SEGMENT_HEADER_SIZE } from "../../src/format/segment-header.ts"
 import { Corruption, StorageFailed } from "../../src/model/errors.ts"
+import { probes } from "../../src/model/invariant.ts"
+import { verifyStore } from "../../src/recovery/verify.ts"
+import { crashStates } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { checkpointsIn, CheckpointedStore, openOn } from "../checkpoint/store-with-checkpoints.ts"
@@ -245,18 +248,93 @@ describe("fault 19: rot in a checkpoint", () => {
     expect(store.recovery.checkpoint).toBe(report?.number)
   })
 
-  test("the only one rots while the store is open: making another fails, and reads and writes go on", async () => {
+  test("the only one rots while the store is open: the next is made from the running tables, while writes go on", async () => {
     const made = await CheckpointedStore.make(2, keep(1))
     const [only] = checkpointsIn(made.disk.files())
     made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
-    await expect(made.settled(made.store.checkpoint())).rejects.toThrow(Corruption)
+    const writing = made.write(30)
+    const report = await made.settled(made.store.checkpoint())
+    await made.settled(writing)
+    expect(report?.number).toBeGreaterThan(only as number)
+    expect(made.store.metrics().checkpoint).toMatchObject({ failures: 0, kept: 1 })
+    expect(probes().get("a checkpoint is made from the running tables") ?? 0).toBeGreaterThan(0)
+    // A shard comes up from it, the next one is made from it, and so does a store that finds it after a power cut.
+    await made.settled(made.store.killActor("store/shards/shard-0", new Error("killed by the test")))
+    await made.settled(made.store.ready())
+    expect(made.problems()).toEqual([])
+    const cut = made.disk.snapshot().crash("nothing")
+    expect(checkpointsIn(cut.files())).toEqual([report?.number])
+    const again = await openOn(cut)
+    expect(made.problems(again)).toEqual([])
+    expect(again.recovery).toMatchObject({ checkpoint: report?.number, warnings: [] })
+    await made.write(3)
+    expect((await made.settled(made.store.checkpoint()))?.number).toBe((report?.number ?? 0) + 1)
+    await made.close()
+    const { findings, verdict } = await verifyStore(made.platform, "/data")
+    expect(findings.filter(({ isDamage }) => isDamage)).toEqual([])
+    expect(verdict).toBe("good")
+  })
+
+  test("the only one rots, and a crash comes at any moment of the next: it opens with everything, or is refused", async () => {
+    const made = await CheckpointedStore.make(2, keep(1))
+    const [only] = checkpointsIn(made.disk.files())
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    const before = made.disk.eventCount
+    const report = await made.settled(made.store.checkpoint())
+    let refused = 0
+    let opened = 0
+    for (const state of crashStates(made.disk.trace(), { seed: 5, limit: 4_000 })) {
+      if (state.eventCount < before) continue
+      try {
+        const store = await openOn(state.mount({ keepsTrace: false }))
+        expect(made.problems(store), state.describe()).toEqual([])
+        expect(store.recovery.checkpoint).toBe(report?.number)
+        opened++
+      } catch (error) {
+        // As long as the new one has no name there is nothing but the damaged one.
+        expect(error, state.describe()).toBeInstanceOf(Corruption)
+        refused++
+      }
+    }
+    expect(refused).toBeGreaterThan(0)
+    expect(opened).toBeGreaterThan(0)
+  })
+
+  test("the only one rots, and what is in memory is not synced yet: the next waits until it is", async () => {
+    const made = await CheckpointedStore.make(2, { ...keep(1), flush: { syncDelayMs: 60_000 } })
+    const [only] = checkpointsIn(made.disk.files())
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    const table = made.store.table<Entry>("t")
+    const written: Promise<unknown>[] = []
+    // They come when it has begun, behind the flush that it begins with.
+    made.disk.open = (path, mode) => {
+      for (let n = written.length; n < 5 && path.includes("checkpoint"); n++)
+        written.push(table.put(`unsynced ${n}`, { n, pad: "" }, { durability: "written" }))
+      return SimulatedDisk.prototype.open.call(made.disk, path, mode)
+    }
+    const report = await made.settled(made.store.checkpoint())
+    const { lastLsn } = made.store.metrics().log
+    expect(report).toMatchObject({ lsn: lastLsn })
+    const again = await openOn(made.disk.snapshot().crash("nothing"))
+    expect(again.recovery).toMatchObject({ lastLsn, checkpointLsn: lastLsn })
+    expect(again.table<Entry>("t").get("unsynced 4")?.n).toBe(4)
+    expect(written).toHaveLength(5)
+    await made.close()
+  })
+
+  test("the only one rots, and the disk fails while the next is made: it fails, the store goes on, and tries again", async () => {
+    const made = await CheckpointedStore.make(2, keep(1))
+    const [only] = checkpointsIn(made.disk.files())
+    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
+    made.disk.faults.add({ operation: 1, through: Infinity, only: ["rename"], error: "EIO" })
+    await expect(made.settled(made.store.checkpoint())).rejects.toThrow(StorageFailed)
+    made.disk.faults.clear()
     expect(made.store.metrics().checkpoint.failures).toBe(1)
     await made.write(10)
     expect(made.problems()).toEqual([])
-    // What it would take to make one is there again.
-    made.disk.flipBit(`/data/${checkpointFile(only as number)}`, 100, 1)
     expect(await made.settled(made.store.checkpoint())).toBeDefined()
     expect(made.problems()).toEqual([])
+    await made.close()
   })
 })
 

@@ -2,7 +2,11 @@
 // behind some prefix of the commits. The numbers are those of the table of fault classes.
 
 import { describe, expect, test } from "vitest"
-import { segmentFile } from "../../src/format/file-names.ts"
+import { meaningOf, segmentFile } from "../../src/format/file-names.ts"
+import { decodeManifest } from "../../src/format/manifest.ts"
+import { decodeSegmentHeader } from "../../src/format/segment-header.ts"
+import { probes } from "../../src/model/invariant.ts"
+import { crc32 } from "../../src/simulation/checksum.ts"
 import { crashStates } from "../../src/simulation/crash-states.ts"
 import type { CrashState } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
@@ -16,6 +20,7 @@ import {
   copyOfDisk,
   framesIn,
   makeStore,
+  manifestIn,
   SEGMENT_SIZE,
   segmentsIn,
   withBytes,
@@ -38,6 +43,9 @@ const STEPS: readonly Step[] = Array.from({ length: 14 }, (_, n): Step[] => [
   ...(n % 3 === 2 ? [{ kind: "settle" } as const] : []),
 ]).flat()
 
+/** By the killed writer. */
+const WRITE_COUNT = 30
+
 interface Run {
   readonly disk: SimulatedDisk
   readonly commits: readonly HistoryCommit[]
@@ -55,14 +63,26 @@ function ackedBefore(commits: readonly HistoryCommit[], operationCount: number):
   return Math.max(0, ...commits.map(({ ackedAt, lsn }) => (ackedAt <= operationCount && lsn !== undefined ? lsn : 0)))
 }
 
+interface Checked {
+  readonly stateCount: number
+  /** States in which the crash lost something, or tore it; and those in which recovery had to cut a torn frame. */
+  readonly lossyCount: number
+  readonly cutCount: number
+  readonly problems: readonly string[]
+}
+
 /** Recovers each state; gives back what is wrong, and how many states there were. */
-async function check(run: Run, states: Iterable<CrashState>): Promise<{ stateCount: number; problems: string[] }> {
+async function check(run: Run, states: Iterable<CrashState>): Promise<Checked> {
   const problems: string[] = []
   let stateCount = 0
+  let lossyCount = 0
+  let cutCount = 0
   for (const state of states) {
     stateCount++
+    if (state.lossCount > 0) lossyCount++
     try {
       const { content, report } = await recoverDisk(state.mount({ keepsTrace: false }), 1, true)
+      if (report.cutBytes > 0) cutCount++
       const acknowledged = ackedBefore(run.commits, state.afterOperation)
       if (report.lastLsn < acknowledged) problems.push(`lost LSN ${acknowledged}: ${state.describe()}`)
       const wrong = differences(content, modelAt(run.commits, report.lastLsn))
@@ -71,7 +91,12 @@ async function check(run: Run, states: Iterable<CrashState>): Promise<{ stateCou
       problems.push(`${String(error)}: ${state.describe()}`)
     }
   }
-  return { stateCount, problems }
+  return { stateCount, lossyCount, cutCount, problems }
+}
+
+/** Whether the crash lost a change of that kind; see `describeChange`. */
+function hasLost(state: CrashState, change: "create" | "rename" | "unlink" | "bytes"): boolean {
+  return state.describe().includes(`\nlost: ${change} `)
 }
 
 function* ofKinds(run: Run, kinds: readonly CrashState["kind"][], limit: number): Generator<CrashState> {
@@ -84,7 +109,9 @@ describe("a crash", () => {
     const operationCount = clean.disk.operationCount
     expect(operationCount).toBeGreaterThan(100)
     let killCount = 0
-    for (let operation = 40; operation < operationCount; operation += 9) {
+    let acknowledgedCount = 0
+    let partialCount = 0
+    for (let operation = 40; operation < Math.min(operationCount, 130); operation += 2) {
       const disk = new SimulatedDisk({ seed: 7 })
       const platform = simulatePlatform({ seed: 7, disk })
       // From that operation on nothing works any more, as for a process that is dead.
@@ -93,16 +120,29 @@ describe("a crash", () => {
       if (store === undefined) continue
       killCount++
       const acknowledged: number[] = []
-      const tried = new Map<number, number>()
-      const writes = Array.from({ length: 30 }, (_, n) => {
-        const write = store.table<Entry>("t").put(`key ${n}`, { n, pad: "p".repeat(150) })
-        return write.then(({ lsn }) => (tried.set(n, lsn), acknowledged.push(n))).catch(() => undefined)
-      })
-      await untilSettled(platform, Promise.all(writes))
+      const table = store.table<Entry>("t")
+      // Three at a time: all at once would be one frame, and acknowledged whole or not at all.
+      for (let n = 0; n < WRITE_COUNT; n += 3) {
+        const writes = [n, n + 1, n + 2].map((m) =>
+          table.put(`key ${m}`, { n: m, pad: "p".repeat(150) }).then(
+            () => acknowledged.push(m),
+            () => 0,
+          ),
+        )
+        await untilSettled(platform, Promise.all(writes))
+      }
       const { content } = await recoverDisk(disk.crash("kill"), 2, true)
       for (const n of acknowledged) expect(content.get(`t/key ${n}`), `operation ${operation}`).toBe(n)
+      // They were made in this order, so what is there of them is the first so many.
+      expect(content, `operation ${operation}`).toEqual(
+        new Map(Array.from({ length: content.size }, (_, n) => [`t/key ${n}`, n])),
+      )
+      acknowledgedCount += acknowledged.length
+      if (acknowledged.length > 0 && acknowledged.length < WRITE_COUNT) partialCount++
     }
-    expect(killCount).toBeGreaterThan(10)
+    expect(killCount).toBeGreaterThan(30)
+    expect(acknowledgedCount).toBeGreaterThan(killCount)
+    expect(partialCount).toBeGreaterThan(2)
   })
 
   test("fault 2: a kill that tears a write in the middle costs at most what was not acknowledged", async () => {
@@ -125,23 +165,30 @@ describe("a crash", () => {
 
   test("fault 3: the power goes, and nothing that was not synced is kept", async () => {
     const run = await runSteps()
-    const { stateCount, problems } = await check(run, ofKinds(run, ["nothing"], Infinity))
+    const { stateCount, lossyCount, problems } = await check(run, ofKinds(run, ["nothing"], Infinity))
     expect(problems).toEqual([])
     expect(stateCount).toBeGreaterThan(50)
+    expect(lossyCount).toBeGreaterThan(50)
   })
 
   test("fault 4: sectors are torn: half written, zeros or garbage", async () => {
     const run = await runSteps()
-    const { stateCount, problems } = await check(run, ofKinds(run, ["torn-half", "torn-zeros", "torn-garbage"], 1_500))
+    const torn = ofKinds(run, ["torn-half", "torn-zeros", "torn-garbage"], 1_500)
+    const { stateCount, cutCount, problems } = await check(run, torn)
     expect(problems).toEqual([])
     expect(stateCount).toBeGreaterThan(200)
+    // Frames were among what was torn.
+    expect(cutCount).toBeGreaterThan(20)
   })
 
   test("fault 5: writes between two syncs reach the disk in any order", async () => {
     const run = await runSteps()
-    const { stateCount, problems } = await check(run, ofKinds(run, ["hole", "subset", "sample"], 1_500))
+    const cutBefore = probes().get("unsynced frames behind a hole are cut") ?? 0
+    const { stateCount, lossyCount, problems } = await check(run, ofKinds(run, ["hole", "subset", "sample"], 1_500))
     expect(problems).toEqual([])
     expect(stateCount).toBeGreaterThan(200)
+    expect(lossyCount).toBeGreaterThan(200)
+    expect((probes().get("unsynced frames behind a hole are cut") ?? 0) - cutBefore).toBeGreaterThan(0)
   })
 
   test("fault 6: a file has grown and its data has not come: zeros are never a frame", async () => {
@@ -157,6 +204,15 @@ describe("a crash", () => {
     )
     expect(differences(content, contentAt(commits))).toEqual([])
     expect(report.cutBytes).toBe(0)
+
+    // The same as the disk does it: the size of a write is kept, and its bytes are not.
+    const run = await runSteps()
+    const grown = [...crashStates(run.disk.trace(), { seed: 6, limit: 4_000 })].filter(
+      (state) => state.describe().includes("\nkept: size ") && hasLost(state, "bytes"),
+    )
+    const { stateCount, problems } = await check(run, grown)
+    expect(problems).toEqual([])
+    expect(stateCount).toBeGreaterThan(20)
   })
 
   test("fault 7: garbage behind the last frame is cut", async () => {
@@ -173,25 +229,37 @@ describe("a crash", () => {
   })
 
   test("fault 8: a create, rename or unlink is lost: the old or the new is there, never neither", async () => {
-    const run = await runSteps()
-    const named = ["rename", "unlink", "open", "syncDirectory", "makeDirectory"]
+    // With checkpoints, which let go of files.
+    const disk = new SimulatedDisk({ seed: 7 })
+    const platform = simulatePlatform({ seed: 7, disk })
+    const steps = STEPS.flatMap((step, index): Step[] => (index % 40 === 39 ? [{ kind: "checkpoint" }, step] : [step]))
+    const { store, commits } = await runHistory(platform, steps, SEGMENT_SIZE, undefined, { checkpoints: 1 })
+    await untilSettled(platform, store.close())
+    const run = { disk, commits }
+    const changes = ["create", "rename", "unlink"] as const
     const states = [...crashStates(run.disk.trace(), { seed: 5, limit: 4_000 })].filter((state) =>
-      state.inFlight.some(({ name }) => named.includes(name)),
+      changes.some((change) => hasLost(state, change)),
     )
-    const { stateCount, problems } = await check(run, states)
+    const { problems } = await check(run, states)
     expect(problems).toEqual([])
-    expect(stateCount).toBeGreaterThan(25)
+    for (const change of changes)
+      expect(states.filter((state) => hasLost(state, change)).length, change).toBeGreaterThan(5)
   })
 
   test("fault 9: no name is kept whose data is lost: every segment and manifest that is there is whole", async () => {
     const run = await runSteps()
+    const { storeId } = manifestIn(run.disk.files())
     let stateCount = 0
     for (const state of crashStates(run.disk.trace(), { seed: 9, limit: 2_000 })) {
       stateCount++
       for (const [path, bytes] of state.mount({ keepsTrace: false }).files()) {
-        if (path.includes("wal-"))
-          expect(bytes.subarray(0, 4), `${path}: ${state.describe()}`).toEqual(new Uint8Array(Buffer.from("ORRS")))
-        if (/manifest-[01]$/.test(path)) expect(bytes, state.describe()).toHaveLength(96)
+        const name = path.slice("/data/".length)
+        const meaning = meaningOf(name)
+        if (meaning?.kind === "manifest")
+          expect(decodeManifest(bytes, name, crc32), state.describe()).toBeTypeOf("object")
+        if (meaning?.kind !== "segment") continue
+        const expected = { file: name, storeId, segment: meaning.segment }
+        expect(decodeSegmentHeader(bytes.slice(0, 64), expected, crc32), state.describe()).toBeTypeOf("object")
       }
     }
     expect(stateCount).toBeGreaterThan(500)

@@ -41,12 +41,21 @@ describe("a disk that refuses", () => {
       )
       expect(error).toBeInstanceOf(CommitUnknown)
       expect(disk.faults.hitCount).toBe(1)
+      const failed = disk.operations.find(({ outcome }) => outcome === "EIO")
+      expect(failed?.name).toBe("writeSynced")
       await untilSettled(platform, store.ready())
       await untilSettled(platform, table.put("after", { n: 901, pad: "" }))
       const live = contentOf(store)
       const { content } = await recoverDisk(disk.crash("nothing"), 1, true)
       expect(differences(content, live)).toEqual([])
       expect(content.get("t0/after")).toBe(901)
+      // Nothing is written or synced on that file again, until another one has taken its name.
+      const behind = disk.operations.filter(
+        ({ serial, path }) => serial > (failed?.serial ?? 0) && path === failed?.path,
+      )
+      const renamed = behind.findIndex(({ name }) => name === "open")
+      const later = behind.slice(0, renamed === -1 ? behind.length : renamed)
+      expect(later.filter(({ name }) => /write|sync|truncate/i.test(name))).toEqual([])
     },
   )
 
@@ -133,7 +142,7 @@ describe("a disk that refuses", () => {
   })
 
   test("fault 39: a directory that cannot be written is a typed error, and stays as it is", async () => {
-    const { platform, store } = await makeStore({ commitCount: 5 })
+    const { platform, store, commits } = await makeStore({ commitCount: 5 })
     await untilSettled(platform, store.close())
     const files = platform.fileSystem.files()
     const only = ["lock", "write", "writeSynced", "rename", "unlink", "truncate", "makeDirectory"] as const
@@ -142,6 +151,10 @@ describe("a disk that refuses", () => {
       (reason: unknown) => reason,
     )
     expect(failure).toMatchObject({ code: "ORRERY_CANNOT_OPEN", remedy: expect.stringContaining("right to write") })
+    expect(disk.files()).toEqual(files)
+    const readOnly = await open("/data", { readOnly: true, platform: simulatePlatform({ seed: 1, disk }) })
+    expect(differences(contentOf(readOnly), contentAt(commits))).toEqual([])
+    await readOnly.close()
     expect(disk.files()).toEqual(files)
   })
 })

@@ -9,6 +9,7 @@ import { metadataMutants } from "./mutants-of-metadata.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
 import { preparedMutants } from "./mutants-of-prepared-transactions.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
+import { restartMutants } from "./mutants-of-restarts.ts"
 import { storeMutants } from "./mutants-of-the-store.ts"
 
 export const mutants: readonly Mutant[] = [
@@ -21,6 +22,7 @@ export const mutants: readonly Mutant[] = [
   ...expiryMutants,
   ...preparedMutants,
   ...metadataMutants,
+  ...restartMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -87,7 +87,7 @@ describe("the node file system on this machine", () => {
     expect(await nodeFileSystem.totalBytes(join(directory, "nowhere"))).toBeUndefined()
   })
 
-  test("a call that a signal interrupts is started again", async () => {
+  test("fault 16: a call that a signal interrupts is started again", async () => {
     let startCount = 0
     const result = await callSystem<number>("a", (done) => {
       startCount++
@@ -100,7 +100,7 @@ describe("the node file system on this machine", () => {
 
   // Needs strace, and the right to trace a process.
   describe.runIf(hasStrace)("as seen by the kernel", () => {
-    test("reads, writes and syncs that a signal interrupts are started again", () => {
+    test("fault 16: reads, writes and syncs that a signal interrupts are started again", () => {
       const path = join(directory, "a")
       const trace = traced(
         ["-P", path, "-e", "trace=pread64,pwrite64,fdatasync", ...interrupting("pread64", "pwrite64", "fdatasync")],

@@ -40,7 +40,7 @@ afterEach(() => {
 })
 
 describe("between processes", () => {
-  test("a lock is refused to another process, which learns whose it is and since when", async () => {
+  test("fault 23: a lock is refused to another process, which learns whose it is and since when", async () => {
     const { child, outcome } = await attemptInProcess()
     expect(outcome).toBe("locked")
     const refusal = await lockDirectory(directory, "LOCK")
@@ -48,7 +48,7 @@ describe("between processes", () => {
     expect(heldBy).toMatch(new RegExp(`^pid ${child.pid} on host ${hostname()} since \\d{4}-\\d\\d-\\d\\dT[\\d:.]+Z$`))
   })
 
-  test("a lock is free the moment its process is killed", async () => {
+  test("fault 24: a lock is free the moment its process is killed", async () => {
     const { child } = await attemptInProcess()
     child.kill("SIGKILL")
     await once(child, "exit")

@@ -56,7 +56,7 @@ async function killAgainAndAgain(directory: string, lane: number, cycles: number
   return { cycles, "while opening": killedDuringOpen, "torn tails cut": torn, acknowledged, lost: 0 }
 }
 
-test(`${CYCLES} writers killed with kill -9 lose no acknowledged write`, async () => {
+test(`fault 1: ${CYCLES} writers killed with kill -9 lose no acknowledged write`, async () => {
   const tell = measureFigures("kill -9 cycles", SEED)
   const directory = await temporaryDirectory()
   await compileWriter(directory)

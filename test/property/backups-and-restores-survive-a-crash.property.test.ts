@@ -181,7 +181,7 @@ test.each([true, false])(
   120_000,
 )
 
-test("a restore that is cut off leaves what was there or the new store, in the place of a store too", async () => {
+test("fault 21: a restore that is cut off leaves what was there or the new store, in the place of a store too", async () => {
   const mended = probes().get("a replaced directory is mended") ?? 0
   await overHistories(async ({ disk, content, middle, seed, where }) => {
     const back = { from: "/data", into: "/data", at: middle.lsn, force: true }

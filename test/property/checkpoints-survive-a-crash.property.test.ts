@@ -50,7 +50,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "reopen" as const }) },
 )
 
-test("every crash state of a store that makes checkpoints opens with every acknowledged write", async () => {
+test("fault 21: every crash state of a store that makes checkpoints opens with every acknowledged write", async () => {
   const histories = fc.sample(
     fc.tuple(fc.array(step, { minLength: 20, maxLength: 55, size: "max" }), fc.constantFrom(1, 1, 2, 3), fc.nat()),
     { numRuns: 2_000, seed: SEED },

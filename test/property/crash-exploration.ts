@@ -5,6 +5,11 @@
 // counts for the others of its history. One in so many of those is recovered all the same, and must come to that again.
 // Counted are visits, a state at a moment with its own bound of acknowledged writes, and distinct states, by their
 // contents, over the whole run.
+//
+// Most are recovered the short way: on a disk that keeps no trace, where no state before agreed with it in all that
+// recovery looks at, and folded into tables only where nothing before was recovered to the same bytes (recovered-state.ts).
+// Shares of all distinct states are recovered on the simulated disk as well, folded and with the next epoch begun, or opened
+// as a whole store, and must come to the same.
 
 import fc from "fast-check"
 import { expect } from "vitest"
@@ -14,8 +19,16 @@ import type { CrashState } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { measureFigures } from "../figures.ts"
-import { recoverDisk } from "./recovered-state.ts"
-import { differences, historyArbitrary, modelAt, runHistory, SHARDS, untilSettled } from "./store-history.ts"
+import { recoverDisk, StateRecoveries } from "./recovered-state.ts"
+import {
+  contentOf,
+  differences,
+  historyArbitrary,
+  modelAt,
+  openStore,
+  runHistory,
+  untilSettled,
+} from "./store-history.ts"
 import type { HistoryCommit, Model, Step } from "./store-history.ts"
 
 /** Visits of one history: at most so many, spread evenly. */
@@ -25,6 +38,9 @@ const NESTED_SHARE = 24
 const NESTED_STATES = 40
 /** One in so many of the states that are known already is recovered again. */
 const AGAIN_SHARE = 64
+/** One distinct state in so many is recovered the long way, too; and one in so many opened as a store. */
+const LONG_SHARE = 20
+const WHOLE_SHARE = 160
 /** Histories drawn at a time. */
 const DRAWN_COUNT = 2_000
 
@@ -38,18 +54,25 @@ export interface ExplorationCounts {
   /** States at a moment. */
   visited: number
   nestedVisited: number
+  /** States that recovery ran on. */
   recoveries: number
   /** States that were known and recovered again. */
   again: number
+  /** States that were recovered the long way, and that were opened as stores. */
+  long: number
+  whole: number
   histories: number
   /** Histories with two commits in flight at a time. */
   overlapping: number
 }
 
 /** What recovery made of a content. */
-interface Verdict {
+interface Recovered {
   readonly lastLsn: number
   readonly content: Model
+}
+
+interface Verdict extends Recovered {
   /** Whether an epoch was begun after it, as an opening store does. */
   readonly beganEpoch: boolean
 }
@@ -94,6 +117,8 @@ export async function exploreCrashes(seed: number, distinctCount: number): Promi
     nestedVisited: 0,
     recoveries: 0,
     again: 0,
+    long: 0,
+    whole: 0,
     histories: 0,
     overlapping: 0,
   }
@@ -117,6 +142,14 @@ function* drawHistories(seed: number): Generator<readonly [Step[], number]> {
   }
 }
 
+/** Two recoveries of one state came to different ends. */
+class Difference extends Error {}
+
+function expectSame(one: Recovered, other: Recovered, tell: () => string): void {
+  if (one.lastLsn === other.lastLsn && differences(one.content, other.content).length === 0) return
+  throw new Difference(`a state was recovered to LSN ${one.lastLsn}, and to ${other.lastLsn}: ${tell()}`)
+}
+
 class HistoryExploration {
   // Constant after construction.
   readonly #steps: readonly Step[]
@@ -128,6 +161,10 @@ class HistoryExploration {
   /** By fingerprint. Only of this history: another one has other commits. */
   readonly #verdicts = new Map<number, Verdict>()
   readonly #models = new Map<number, Model>()
+  readonly #recoveries = new StateRecoveries()
+
+  /** States that were not known. */
+  #judged = 0
 
   // Set by run().
   #commits: readonly HistoryCommit[] = []
@@ -197,26 +234,42 @@ class HistoryExploration {
     tell: () => string,
   ): Promise<Verdict> {
     const earlier = this.#verdicts.get(state.fingerprint)
-    const isKnown = earlier !== undefined && (earlier.beganEpoch || !beginsEpoch) && mounted === undefined
-    if (isKnown && this.#counts.visited % AGAIN_SHARE !== 0) return earlier
-    this.#counts.recoveries++
-    const verdict = await this.#recover(mounted ?? state.mount({ keepsTrace: false }), beginsEpoch, tell)
-    if (earlier !== undefined) {
+    if (earlier !== undefined && (earlier.beganEpoch || !beginsEpoch) && mounted === undefined) {
+      if (this.#counts.visited % AGAIN_SHARE !== 0) return earlier
       this.#counts.again++
-      if (earlier.lastLsn !== verdict.lastLsn || differences(verdict.content, earlier.content).length > 0) {
-        throw new Error(`an equal state was recovered to LSN ${earlier.lastLsn}, not ${verdict.lastLsn}: ${tell()}`)
-      }
     }
+    const verdict = await this.#recover(state, beginsEpoch, mounted, tell)
+    if (earlier !== undefined) expectSame(verdict, earlier, tell)
     if (earlier === undefined || beginsEpoch) this.#verdicts.set(state.fingerprint, verdict)
     return verdict
   }
 
-  async #recover(disk: SimulatedDisk, beginsEpoch: boolean, tell: () => string): Promise<Verdict> {
+  async #recover(
+    state: CrashState,
+    beginsEpoch: boolean,
+    mounted: SimulatedDisk | undefined,
+    tell: () => string,
+  ): Promise<Verdict> {
+    const count = this.#judged++
     try {
-      // The content does not depend on the number of shards, and the memory of each takes time to make.
-      const { report, content } = await recoverDisk(disk, 1, beginsEpoch, "/data", beginsEpoch ? SHARDS : 1)
-      return { lastLsn: report.lastLsn, content, beganEpoch: beginsEpoch }
+      const before = this.#recoveries.runCount
+      const { report, content } = await this.#recoveries.recover(state.tree, beginsEpoch)
+      this.#counts.recoveries += this.#recoveries.runCount - before
+      const verdict = { lastLsn: report.lastLsn, content, beganEpoch: beginsEpoch }
+      if (mounted !== undefined || count % LONG_SHARE === 0) {
+        this.#counts.long++
+        const long = await recoverDisk(mounted ?? state.mount({ keepsTrace: false }), 1, true)
+        expectSame({ lastLsn: long.report.lastLsn, content: long.content }, verdict, tell)
+      }
+      if (count % WHOLE_SHARE === 0) {
+        this.#counts.whole++
+        const platform = simulatePlatform({ seed: 1, disk: state.mount({ keepsTrace: false }) })
+        const store = await untilSettled(platform, openStore(platform, SEGMENT_BYTES))
+        expectSame({ lastLsn: store.recovery.lastLsn, content: contentOf(store) }, verdict, tell)
+      }
+      return verdict
     } catch (error) {
+      if (error instanceof Difference) throw error
       throw new Error(`recovery refused a disk that only crashed: ${tell()}`, { cause: error })
     }
   }

@@ -2,13 +2,18 @@
 // point leaves the old or the new one.
 
 import { describe, expect, test } from "vitest"
+import { open } from "../../src/index.ts"
 import { readManifest, replaceManifest } from "../../src/checkpoint/manifest-file.ts"
 import { encodeManifest, MANIFEST_SIZE } from "../../src/format/manifest.ts"
 import type { Manifest } from "../../src/format/manifest.ts"
 import { writeU32 } from "../../src/format/integers.ts"
 import { Corruption, StorageFailed, UnsupportedFormat } from "../../src/model/errors.ts"
+import { verifyStore } from "../../src/recovery/verify.ts"
 import { crc32 } from "../../src/simulation/checksum.ts"
 import { crashStates } from "../../src/simulation/crash-states.ts"
+import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { systemError } from "../../src/simulation/system-error.ts"
 import { recoverDisk } from "../property/recovered-state.ts"
 import { differences, untilSettled } from "../property/store-history.ts"
 import { contentAt, copyOfDisk, DIRECTORY, makeStore, manifestIn, withoutFile } from "./reference-store.ts"
@@ -40,6 +45,9 @@ function bytesOf(files: Files, name: string): Uint8Array {
   return files.get(`${DIRECTORY}/${name}`) as Uint8Array
 }
 
+/** The other copy is the first that was written: as a first open leaves it that was cut off before this one. */
+const isTold = (what: string, name: string): boolean => what !== "missing" || name !== "manifest-0"
+
 describe("one copy", () => {
   test.each(damages)("that is %s does not keep the store from opening", async (what, damage) => {
     const { files, commits } = await closedStore()
@@ -47,9 +55,72 @@ describe("one copy", () => {
       const { content, report } = await recoverDisk(await copyOfDisk(damage(files, name)), 1, true)
       expect(differences(content, contentAt(commits))).toEqual([])
       expect(report.foundStore).toBe(true)
-      expect(report.warnings).toHaveLength(what === "missing" ? 0 : 1)
-      if (what !== "missing") expect(report.warnings[0]).toContain(name)
+      expect(report.warnings).toEqual(isTold(what, name) ? [expect.stringContaining(`${name}: `)] : [])
     }
+  })
+
+  test.each(damages)("that is %s is written anew by an open that goes well", async (what, damage) => {
+    const { files, commits } = await closedStore()
+    for (const name of ["manifest-0", "manifest-1"]) {
+      const disk = await copyOfDisk(damage(files, name))
+      const platform = simulatePlatform({ seed: 1, disk })
+      const store = await untilSettled(platform, open(DIRECTORY, { platform }))
+      expect(store.recovery.warnings).toHaveLength(isTold(what, name) ? 1 : 0)
+      // Already then, and not only when it is closed.
+      const after = disk.snapshot().crash("nothing")
+      expect(await readManifest(after, DIRECTORY, crc32)).toMatchObject({ problems: [], isWhole: true })
+      await untilSettled(platform, store.close())
+      const { content, report } = await recoverDisk(after, 1, true)
+      expect(differences(content, contentAt(commits))).toEqual([])
+      expect(report.warnings).toEqual([])
+    }
+  })
+
+  test("that is damaged stays so where the log is refused, and where the disk does not take another", async () => {
+    const { files } = await closedStore()
+    const damaged = new Map(files).set(`${DIRECTORY}/manifest-0`, new Uint8Array(0))
+    const refused = await copyOfDisk(withoutFile(damaged, "wal-0000000001"))
+    const before = refused.files()
+    const first = simulatePlatform({ seed: 1, disk: refused })
+    await expect(untilSettled(first, open(DIRECTORY, { platform: first }))).rejects.toThrow(Corruption)
+    expect(bytesOf(refused.files(), "manifest-0")).toEqual(bytesOf(before, "manifest-0"))
+    expect(refused.files().has(`${DIRECTORY}/manifest.new`)).toBe(false)
+
+    const disk = await copyOfDisk(damaged)
+    disk.rename = (source, target) =>
+      target.includes("manifest")
+        ? Promise.reject(systemError("EIO", "rename", source))
+        : SimulatedDisk.prototype.rename.call(disk, source, target)
+    const second = simulatePlatform({ seed: 1, disk })
+    const store = await untilSettled(second, open(DIRECTORY, { platform: second }))
+    expect(store.status.state).toBe("open")
+    await untilSettled(second, store.close())
+    expect(bytesOf(disk.files(), "manifest-0")).toHaveLength(0)
+  })
+
+  test("alone, of the first generation, is what a first open that was cut off has left, and no damage", async () => {
+    const { files, commits } = await closedStore()
+    const only = new Map(withoutFile(files, "manifest-0"))
+    only.set(`${DIRECTORY}/manifest-1`, encodeManifest({ ...manifestIn(files), generation: 1 }, crc32))
+    const disk = await copyOfDisk(only)
+    const platform = simulatePlatform({ seed: 1, disk })
+    const { findings, verdict } = await untilSettled(platform, verifyStore(platform, DIRECTORY))
+    expect(verdict).toBe("good")
+    expect(findings).toEqual([expect.objectContaining({ file: "manifest-0", isDamage: false })])
+    const store = await untilSettled(platform, open(DIRECTORY, { platform }))
+    expect(store.recovery.warnings).toEqual([])
+    await untilSettled(platform, store.close())
+    expect(await readManifest(disk, DIRECTORY, crc32)).toMatchObject({ problems: [], isWhole: true })
+    const { content } = await recoverDisk(disk, 1, true)
+    expect(differences(content, contentAt(commits))).toEqual([])
+  })
+
+  test("that is missing later is damage to verify", async () => {
+    const { files } = await closedStore()
+    const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(withoutFile(files, "manifest-1")) })
+    const { findings, verdict } = await untilSettled(platform, verifyStore(platform, DIRECTORY))
+    expect(verdict).toBe("damaged")
+    expect(findings.map(({ file, what }) => `${file}: ${what}`)).toEqual(["manifest-1: the copy is missing"])
   })
 })
 

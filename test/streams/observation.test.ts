@@ -321,7 +321,7 @@ describe("subscribers that misbehave (fault class 33)", () => {
     expect(stream.position).toBe(2)
   })
 
-  test("an observer may write, subscribe and unsubscribe others while it is called", async () => {
+  test("fault 33: an observer may write, subscribe and unsubscribe others while it is called", async () => {
     const scene = await FeedScene.open()
     const writes: Promise<unknown>[] = []
     const inner: string[] = []
