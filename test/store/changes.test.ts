@@ -373,6 +373,10 @@ describe("cursors", () => {
     await using copy = await open(backup)
     await copy.table("t").put("c", 3)
     expect(entriesOf(await readSome(copy.changes({ after: end }), 1))).toEqual([["c", 3]])
+    const [, later] = await Promise.all([store.table("t").put("d", 4), readSome(store.changes(), 1)])
+    await store.table("t").put("e", 5)
+    const ahead = (await readSome(store.changes({ after: later[0]?.cursor }), 1))[0]?.cursor
+    expect(() => copy.changes({ after: ahead })).toThrow("is ahead of the store")
     const other = await temporaryStore()
     expect(() => other.changes({ after })).toThrow(CursorRefused)
   })
