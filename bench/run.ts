@@ -15,6 +15,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { row as amplification } from "./amplification.bench.ts"
+import { row as changes } from "./changes.bench.ts"
 import { row as compaction } from "./compaction.bench.ts"
 import { row as feed } from "./feed.bench.ts"
 import { row as gets } from "./gets.bench.ts"
@@ -57,6 +58,7 @@ const rows: readonly Row[] = [
   importing,
   feed,
   views,
+  changes,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
     : []),

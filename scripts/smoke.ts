@@ -26,6 +26,7 @@ await reopened.close()
 const commonjsProgram = `
 const assert = require("node:assert/strict")
 const { open } = require("orrery-db")
+require("orrery-db/effect")
 require("orrery-db/observability")
 require("orrery-db/testing")
 

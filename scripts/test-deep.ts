@@ -73,6 +73,22 @@ const kinds: readonly Kind[] = [
     variable: "ORRERY_RUNS",
   },
   {
+    name: "streams-from-a-state",
+    unit: "schedules of streams with states and values before",
+    goal: 100_000,
+    portion: 1_000,
+    files: ["test/property/streams-carry-the-whole-state"],
+    variable: "ORRERY_STREAM_SCHEDULES",
+  },
+  {
+    name: "unread",
+    unit: "changes that pass a subscriber who never reads",
+    goal: 5_000_000,
+    portion: 5_000_000,
+    files: ["test/streams/shapes"],
+    variable: "ORRERY_FEED_UNREAD_CHANGES",
+  },
+  {
     name: "errno-sweeps",
     unit: "pairs of histories with every call failing in every way",
     goal: 100,

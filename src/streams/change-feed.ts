@@ -53,6 +53,7 @@ export interface ChangeFeedMetrics extends Readonly<FeedCounters> {
   readonly maxLagLsn: number
 }
 
+const AHEAD_REMEDY = "Begin anew with snapshot: true: what the cursor stands for is not in this copy of the store"
 /** Subscriptions that read the log at the same time. */
 const READER_COUNT_MAX = 8
 
@@ -232,7 +233,10 @@ export class ChangeFeed {
   #startOf({ after, before, snapshot }: ChangesOptions, states: FeedStates | undefined): Lsn {
     if (typeof after === "number") return lsnOf(after)
     if (after !== undefined && after !== "now" && after !== "beginning") {
-      return this.#cursors.positionOf(after) ?? unfinished(after, snapshot)
+      const position = this.#cursors.positionOf(after) ?? unfinished(after, snapshot)
+      // A follower may well be behind its store. The store itself has lost what was behind its end, or is an old copy.
+      if (states === undefined || position <= states.lastLsn) return position
+      throw new CursorRefused(after, `is ahead of the store, whose last commit is ${states.lastLsn}`, AHEAD_REMEDY)
     }
     const { source, durableLsn } = this.#edge
     if (!this.#isConnected) throw new Restarting("the change feed")

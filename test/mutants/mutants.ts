@@ -1,6 +1,7 @@
 // All the mutants, in the order of the way that a write takes: to the log, through a crash, into a checkpoint, out again.
 
 import type { Mutant } from "./mutant.ts"
+import { changesMutants } from "./mutants-of-changes.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...preparedMutants,
   ...metadataMutants,
   ...restartMutants,
+  ...changesMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -221,6 +221,20 @@ describe("the value before", () => {
     expect(store.metrics().snapshots.expired).toBeGreaterThan(0)
   })
 
+  test("stays exact over many changes of few keys, for a reader who is behind when newer states are taken", async () => {
+    const store = await temporaryStore()
+    const table = store.table<number>("t")
+    const stream = table.changes({ before: true })
+    const first = readSome(stream, 1)
+    for (let n = 0; n < 3_000; n++) await table.put(`k${n % 3}`, n, MEMORY)
+    await store.flush()
+    const told = [...(await first), ...(await readSome(stream, 2_999))].map(({ changes }) => changes[0]?.before)
+    expect(told).toEqual(Array.from({ length: 3_000 }, (_, n) => (n < 3 ? undefined : n - 3)))
+    stream.close()
+    await table.put("k0", 0)
+    expect(store.metrics().tables.versionBytes).toBe(0)
+  })
+
   test("a stream that waits keeps no old versions from being released", async () => {
     const disk = new SimulatedDisk({ keepsTrace: false })
     const platform = simulatePlatform({ seed: 1, disk })
@@ -314,6 +328,7 @@ describe("before they are durable", () => {
     const lost = table.put("lost", 1).catch((error: unknown) => error)
     await untilSettled(platform, lost)
     await untilSettled(platform, store.ready())
+    await untilSettled(platform, table.put("later", 1))
     const failure = await untilSettled(platform, fastReading)
     expect(failure).toBeInstanceOf(AppliedCommitsLost)
     expect(failure).toMatchObject({ keptLsn: expect.any(Number), deliveredLsn: kept + 1 })
@@ -358,6 +373,10 @@ describe("cursors", () => {
     await using copy = await open(backup)
     await copy.table("t").put("c", 3)
     expect(entriesOf(await readSome(copy.changes({ after: end }), 1))).toEqual([["c", 3]])
+    const [, later] = await Promise.all([store.table("t").put("d", 4), readSome(store.changes(), 1)])
+    await store.table("t").put("e", 5)
+    const ahead = (await readSome(store.changes({ after: later[0]?.cursor }), 1))[0]?.cursor
+    expect(() => copy.changes({ after: ahead })).toThrow("is ahead of the store")
     const other = await temporaryStore()
     expect(() => other.changes({ after })).toThrow(CursorRefused)
   })

@@ -1,0 +1,41 @@
+// Seeded bugs in what subscribers are told: states that do not fit the commits behind them, values before that never were.
+
+import type { Mutant } from "./mutant.ts"
+
+const CHANGES = "test/store/changes.test.ts"
+const WHOLE_STATE = "test/property/streams-carry-the-whole-state.property.test.ts"
+
+export const changesMutants: readonly Mutant[] = [
+  {
+    name: "state-shown-before-durable",
+    file: "src/streams/state-first.ts",
+    find: "if (!isDurable || (await states.settled(state)) || this.isClosed) return state",
+    replace: "if (states.wallMs() >= 0) return state",
+    story: "A stream begins with a state that a power cut takes back.",
+    tests: [CHANGES],
+  },
+  {
+    name: "base-taken-over-too-early",
+    file: "src/streams/before-values.ts",
+    find: "if (next === undefined || next.lsn > lsn) return",
+    replace: "if (next === undefined) return",
+    story: "The value before a change is one that was written after it.",
+    tests: [CHANGES, WHOLE_STATE],
+  },
+  {
+    name: "lost-base-not-rebuilt-where-it-was",
+    file: "src/streams/before-values.ts",
+    find: "this.#base = await this.#baseAt(lsnOf(commit.lsn - 1))",
+    replace: "this.#base = await this.#baseAt(this.#states.lastLsn)",
+    story: "A stream whose snapshot was given up goes on with the state of now, which is not that of its position.",
+    tests: [CHANGES, WHOLE_STATE],
+  },
+  {
+    name: "applied-commits-lost-in-silence",
+    file: "src/streams/subscription.ts",
+    find: "if (delivered > keptLsn) return this.abort(",
+    replace: "if (delivered > keptLsn + 1) return this.abort(",
+    story: "The log takes back a commit that a subscriber has got already, and nobody tells him.",
+    tests: [CHANGES],
+  },
+]
