@@ -1,6 +1,7 @@
 // All the mutants, in the order of the way that a write takes: to the log, through a crash, into a checkpoint, out again.
 
 import type { Mutant } from "./mutant.ts"
+import { consumerMutants } from "./mutants-of-consumers.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...recoveryMutants,
   ...checkpointMutants,
   ...storeMutants,
+  ...consumerMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -356,6 +356,28 @@ describe("a view whose functions fail", () => {
     expect(rowsOf(again.store, "v")).toEqual({ a: 1, b: -1, c: 1 })
   })
 
+  test("takes in nothing of what was on their way behind that record", async () => {
+    const scene = await ConsumerScene.open(undefined, { segmentBytes: 1 << 20 })
+    const { store } = scene
+    const table = store.table<number>("t")
+    const view = store.view("v", {
+      from: table,
+      map: ({ key, value }) => {
+        if (value < 0) throw new RangeError("negative")
+        return [[key, value]]
+      },
+    })
+    await scene.done(view.ready())
+    // Each more than the view takes into one commit.
+    const writes = [1, -1, 2, 3].map((value) =>
+      table.putMany(Array.from({ length: 2_100 }, (_, n) => [`${value}/${n}`, value] as const)),
+    )
+    await scene.done(Promise.all(writes))
+    await scene.until(() => view.state === "failed")
+    expect(new Set(store.table("v").values())).toEqual(new Set([1]))
+    expect(view.position).toBe((await writes[0])?.lsn)
+  })
+
   test.each([
     ["a row that is undefined", () => [["k", undefined]], "is undefined"],
     ["a key that is no string", () => [[7, 1]], "key"],
