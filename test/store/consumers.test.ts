@@ -119,6 +119,31 @@ describe("a consumer", () => {
     expect(store.metrics().consumers.retries).toBe(0)
   })
 
+  test("waits for whatever its handler gives that can be awaited", async () => {
+    const scene = await ConsumerScene.open()
+    const { store } = scene
+    const out = store.table<string>("out")
+    const late: PromiseLike<void> = {
+      then: (...args) =>
+        Promise.resolve()
+          .then(() => Promise.resolve())
+          .then(...args),
+    }
+    store.consume(
+      "late",
+      (commit, tx) => {
+        tx.put(out, String(commit.lsn), "early")
+        return {
+          then: (...args) => late.then(() => tx.put(out, String(commit.lsn), "late")).then(...args),
+        } as Promise<void>
+      },
+      { table: "in" },
+    )
+    await scene.done(store.table("in").put("a", 1))
+    await scene.until(() => out.size === 1)
+    expect([...out.values()]).toEqual(["late"])
+  })
+
   test("passes over the commits that it made itself, also after a restart and moved back, unless it asks for them", async () => {
     const scene = await ConsumerScene.open()
     const { store } = scene

@@ -70,11 +70,14 @@ describe("a view by map", () => {
       [() => a.delete("y"), { other: "b/x" }],
       [() => b.delete("x"), {}],
     ]
+    const before = store.metrics().log.lastLsn
     for (const [step, expected] of steps) {
       await scene.done(step())
       await caughtUp(scene, view as never)
       expect(rowsOf(store, "merged")).toEqual(expected)
     }
+    // One commit of the view for each of a source: its own rows, which it is given as well, move nothing.
+    expect(store.metrics().log.lastLsn - before).toBe(2 * steps.length)
   })
 
   test("is followed like any table, and is a source for other views", async () => {
