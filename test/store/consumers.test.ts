@@ -1,5 +1,6 @@
 // Named consumers: what they see, what they do when a handler fails, and how they are led.
 
+import { runInNewContext } from "node:vm"
 import { describe, expect, test } from "vitest"
 import { ConsumerFailed, ConsumerRunning, ConsumerUnknown } from "../../src/index.ts"
 import type { Commit, Consumer, Store, Transaction } from "../../src/index.ts"
@@ -119,23 +120,17 @@ describe("a consumer", () => {
     expect(store.metrics().consumers.retries).toBe(0)
   })
 
-  test("waits for whatever its handler gives that can be awaited", async () => {
+  test("waits for whatever its handler gives that can be awaited, a promise of another realm too", async () => {
     const scene = await ConsumerScene.open()
     const { store } = scene
     const out = store.table<string>("out")
-    const late: PromiseLike<void> = {
-      then: (...args) =>
-        Promise.resolve()
-          .then(() => Promise.resolve())
-          .then(...args),
-    }
+    const Foreign = runInNewContext("Promise") as PromiseConstructor
+    expect(Foreign.resolve()).not.toBeInstanceOf(Promise)
     store.consume(
       "late",
       (commit, tx) => {
         tx.put(out, String(commit.lsn), "early")
-        return {
-          then: (...args) => late.then(() => tx.put(out, String(commit.lsn), "late")).then(...args),
-        } as Promise<void>
+        return Foreign.resolve().then(() => tx.put(out, String(commit.lsn), "late"))
       },
       { table: "in" },
     )
