@@ -67,7 +67,9 @@ export class Consumers implements ConsumerHost {
       const remedy = "Let one consumer do the work of several"
       throw new LimitExceeded("the number of consumers", CONSUMER_COUNT_MAX, this.#runs.size + 1, remedy)
     }
-    const ofLists = settings.batch === undefined ? ofSingles(handler as CommitHandler) : (handler as BatchHandler)
+    const ofLists = settled(
+      settings.batch === undefined ? ofSingles(handler as CommitHandler) : (handler as BatchHandler),
+    )
     const { tables, transactions } = this
     const run = new ConsumerRun(this.#engine, tables, transactions, name, ofLists, settings, this.#counters, this.#emit)
     this.#runs.set(name, { run, handler: ofLists })
@@ -137,6 +139,15 @@ export class Consumers implements ConsumerHost {
 
   #forget(run: ConsumerRun): void {
     if (this.#runs.get(run.name)?.run === run) this.#runs.delete(run.name)
+  }
+}
+
+/** Gives a promise of the language's own for whatever may be awaited, so that nobody takes it for done. */
+function settled(handler: BatchHandler): BatchHandler {
+  return (commits, transaction, context) => {
+    const handled: unknown = handler(commits, transaction, context)
+    const isLater = typeof handled === "object" && handled !== null && "then" in handled
+    return isLater ? Promise.resolve(handled as PromiseLike<void>) : undefined
   }
 }
 

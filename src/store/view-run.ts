@@ -54,7 +54,7 @@ export interface ViewHost {
 }
 
 /** Changes that one commit takes in at most, and a little more: a commit of a source is not divided. */
-const CHANGES_MAX = 2_048
+const CHANGES_MAX = 1_024
 /** Commits of sources that are kept in memory; beyond, they are read from the log again. */
 const BUFFER_COMMITS = 16_384
 const UNSAVED_MAX = 1_024
@@ -278,6 +278,9 @@ export class ViewRun extends FeedWorker {
   async #takeIn(commits: readonly Commit[], signal: AbortSignal): Promise<void> {
     const { counters } = this.#host
     const position = commits.at(-1)?.lsn ?? 0
+    const { from } = this.definition
+    // Who is given all tables passes over the others, its own rows among them.
+    if (!commits.some(({ changes }) => changes.some(({ table }) => from.includes(table)))) return
     await this.#lease.commit((record) => {
       const content = this.#content()
       for (const { changes } of commits) for (const change of changes) content.change(change)

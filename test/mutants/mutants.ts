@@ -2,6 +2,7 @@
 
 import type { Mutant } from "./mutant.ts"
 import { changesMutants } from "./mutants-of-changes.ts"
+import { consumerMutants } from "./mutants-of-consumers.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
@@ -25,6 +26,7 @@ export const mutants: readonly Mutant[] = [
   ...metadataMutants,
   ...restartMutants,
   ...changesMutants,
+  ...consumerMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

@@ -1,5 +1,6 @@
 // Named consumers: what they see, what they do when a handler fails, and how they are led.
 
+import { runInNewContext } from "node:vm"
 import { describe, expect, test } from "vitest"
 import { ConsumerFailed, ConsumerRunning, ConsumerUnknown } from "../../src/index.ts"
 import type { Commit, Consumer, Store, Transaction } from "../../src/index.ts"
@@ -117,6 +118,25 @@ describe("a consumer", () => {
     await scene.idle()
     expect(sum.get("all")).toBe(310)
     expect(store.metrics().consumers.retries).toBe(0)
+  })
+
+  test("waits for whatever its handler gives that can be awaited, a promise of another realm too", async () => {
+    const scene = await ConsumerScene.open()
+    const { store } = scene
+    const out = store.table<string>("out")
+    const Foreign = runInNewContext("Promise") as PromiseConstructor
+    expect(Foreign.resolve()).not.toBeInstanceOf(Promise)
+    store.consume(
+      "late",
+      (commit, tx) => {
+        tx.put(out, String(commit.lsn), "early")
+        return Foreign.resolve().then(() => tx.put(out, String(commit.lsn), "late"))
+      },
+      { table: "in" },
+    )
+    await scene.done(store.table("in").put("a", 1))
+    await scene.until(() => out.size === 1)
+    expect([...out.values()]).toEqual(["late"])
   })
 
   test("passes over the commits that it made itself, also after a restart and moved back, unless it asks for them", async () => {

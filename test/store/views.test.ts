@@ -70,11 +70,14 @@ describe("a view by map", () => {
       [() => a.delete("y"), { other: "b/x" }],
       [() => b.delete("x"), {}],
     ]
+    const before = store.metrics().log.lastLsn
     for (const [step, expected] of steps) {
       await scene.done(step())
       await caughtUp(scene, view as never)
       expect(rowsOf(store, "merged")).toEqual(expected)
     }
+    // One commit of the view for each of a source: its own rows, which it is given as well, move nothing.
+    expect(store.metrics().log.lastLsn - before).toBe(2 * steps.length)
   })
 
   test("is followed like any table, and is a source for other views", async () => {
@@ -354,6 +357,28 @@ describe("a view whose functions fail", () => {
     const next = again.store.view("v", { from: "t", version: 2, map: ({ key, value }) => [[key, value]] })
     await caughtUp(again, next as never)
     expect(rowsOf(again.store, "v")).toEqual({ a: 1, b: -1, c: 1 })
+  })
+
+  test("takes in nothing of what was on their way behind that record", async () => {
+    const scene = await ConsumerScene.open(undefined, { segmentBytes: 1 << 20 })
+    const { store } = scene
+    const table = store.table<number>("t")
+    const view = store.view("v", {
+      from: table,
+      map: ({ key, value }) => {
+        if (value < 0) throw new RangeError("negative")
+        return [[key, value]]
+      },
+    })
+    await scene.done(view.ready())
+    // Each more than the view takes into one commit.
+    const writes = [1, -1, 2, 3].map((value) =>
+      table.putMany(Array.from({ length: 2_100 }, (_, n) => [`${value}/${n}`, value] as const)),
+    )
+    await scene.done(Promise.all(writes))
+    await scene.until(() => view.state === "failed")
+    expect(new Set(store.table("v").values())).toEqual(new Set([1]))
+    expect(view.position).toBe((await writes[0])?.lsn)
   })
 
   test.each([
