@@ -37,6 +37,8 @@ interface Range {
 const NOTHING: ReadonlyMap<string, Operation> = new Map()
 
 export class TransactionIndexes {
+  /** Those of whose indexes something was read that must hold at the commit. */
+  readonly tables: Set<TableEntry> = new Set()
   readonly #reads: TransactionReads
   readonly #ranges: Range[] = []
 
@@ -72,15 +74,19 @@ export class TransactionIndexes {
   /** Names of the tables in whose ranges others have changed something since the snapshot. */
   conflicts(snapshot: OpenSnapshot): readonly string[] {
     const { context, view } = this.#reads
-    const found = new Set<string>()
+    const changed = new Set<TableEntry>()
+    for (const entry of this.tables) if (context.versions.hasChanged(entry, snapshot)) changed.add(entry)
+    const found: string[] = []
     for (const { present, bounds } of this.#ranges) {
       const { entry } = present
-      if (found.has(entry.name) || !context.versions.hasChanged(entry, snapshot)) continue
+      if (!changed.has(entry)) continue
       const before = new SnapshotIndex(present, context.versions, view).places(bounds, NOTHING)
       const after = new SnapshotIndex(present, context.versions, PRESENT).places(bounds, NOTHING)
-      if (!areSame(before, after)) found.add(entry.name)
+      if (areSame(before, after)) continue
+      found.push(entry.name)
+      changed.delete(entry)
     }
-    return [...found]
+    return found
   }
 
   #note(present: PresentIndex, bounds: IndexBounds, own: OwnWrites): void {
@@ -92,6 +98,7 @@ export class TransactionIndexes {
     }
     // With own writes in between it has seen others than the first ones.
     const limit = own.size > 0 ? Number.POSITIVE_INFINITY : bounds.limit
+    this.tables.add(present.entry)
     this.#ranges.push({ present, bounds: { ...bounds, limit } })
   }
 }

@@ -55,4 +55,21 @@ export const indexMutants: readonly Mutant[] = [
     story: "A walk over an index goes on by number where entries before it have come or gone: some are left out.",
     tests: ["test/table/ordered-entries.test.ts"],
   },
+  {
+    name: "index-range-compared-by-its-size",
+    file: "src/store/transaction-indexes.ts",
+    find: "if (areSame(before, after)) continue",
+    replace: "if (before.length === after.length) continue",
+    story:
+      "A transaction commits although one record has left the range that it read and another one has come into it.",
+    tests: ["test/store/transaction-indexes.test.ts"],
+  },
+  {
+    name: "index-of-a-snapshot-shows-later-writes",
+    file: "src/store/snapshot-index.ts",
+    find: "(hasChanged && this.#versions.versionOf(this.#entry, key, PRESENT) > lsn)",
+    replace: "(hasChanged && lsn < 0)",
+    story: "Through the index of a snapshot records are met that were written after it was taken.",
+    tests: ["test/store/transaction-indexes.test.ts"],
+  },
 ]
