@@ -8,6 +8,7 @@
 //   │  └─ shard-0 … shard-n
 //   ├─ checkpointer
 //   ├─ change-publisher
+//   ├─ merkle
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -28,6 +29,7 @@ import {
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { Clock } from "../platform/clock.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
 import { Catalogue } from "../table/catalogue.ts"
@@ -40,6 +42,7 @@ import { CheckpointerActor } from "./checkpointer-actor.ts"
 import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
+import { MerkleActor } from "./merkle-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -67,6 +70,8 @@ export class Engine implements EngineContext {
   readonly #publisher: ChangePublisherActor
   /** See MonitorActor. */
   readonly monitor: MonitorActor
+  /** See MerkleActor. */
+  readonly merkle: MerkleActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -90,7 +95,7 @@ export class Engine implements EngineContext {
   #tree: SupervisionTree | undefined
   #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
   #unflushed: Error | undefined
-  #givenUp: Escalated | undefined
+  #givenUp: OrreryError | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
   #onStatus: (status: StoreStatus) => void = () => undefined
 
@@ -106,6 +111,7 @@ export class Engine implements EngineContext {
     this.#checkpointer = new CheckpointerActor(this, settings.checkpoint)
     this.#publisher = new ChangePublisherActor(this)
     this.monitor = new MonitorActor(this, this.#checkpointer)
+    this.merkle = new MerkleActor(this, settings.merkle)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -290,6 +296,15 @@ export class Engine implements EngineContext {
     this.manifest = await this.settings.saveManifest({ ...this.manifest, firstSegment: segment, firstLsn: lsnOf(lsn) })
   }
 
+  rootForCheckpoint(): Promise<MerkleRoot | undefined> {
+    return this.merkle.rootForCheckpoint()
+  }
+
+  giveUp(reason: OrreryError): void {
+    this.#givenUp = reason
+    void this.#tree?.stop()
+  }
+
   /** An actor came up or went down. */
   noteActorChange(): void {
     if (!this.#isUp()) return
@@ -321,8 +336,7 @@ export class Engine implements EngineContext {
     }
     // Shards that crash again and again hold something that no restart mends: another ten would not either.
     if (event.kind === "escalated" && event.path === SHARDS_PATH) {
-      this.#givenUp = new Escalated(event.path, event.child, "it was restarted too often", event.cause)
-      void this.#tree?.stop()
+      this.giveUp(new Escalated(event.path, event.child, "it was restarted too often", event.cause))
     }
     if (event.kind !== "restarted") return
     const restarts = (this.restartCounts.get(event.path) ?? 0) + 1
@@ -369,6 +383,7 @@ export class Engine implements EngineContext {
         },
         actorChild(this.#checkpointer),
         actorChild(this.#publisher),
+        actorChild(this.merkle),
         actorChild(this.monitor),
       ],
     }

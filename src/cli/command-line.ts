@@ -22,6 +22,7 @@ import { EXIT_GOOD, EXIT_USAGE, reportOf } from "./failure.ts"
 import type { FailureReport } from "./failure.ts"
 import { inspectCommand } from "./inspect-command.ts"
 import { Output } from "./output.ts"
+import { merkleCommand } from "./merkle-command.ts"
 import { recordCommands } from "./record-commands.ts"
 import { statsCommand } from "./stats-command.ts"
 import { streamCommands } from "./stream-commands.ts"
@@ -39,6 +40,7 @@ const tree = Command.make("orrery").pipe(
         ...checkpointCommands,
         ...backupCommands,
         ...verifyCommands,
+        merkleCommand,
         inspectCommand,
         auditCommand,
       ],

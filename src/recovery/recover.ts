@@ -88,6 +88,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     wasSealed: scan.tail === undefined,
     cutBytes: scan.tail?.isTorn === true ? scan.tail.fileSize - scan.tail.offset : 0,
     tail: describeTail(scan),
+    merkle: { result: "skipped", lsn: 0, reason: "it is compared behind recovery" },
     warnings: [...input.warnings, ...loaded.warnings],
   }
   return { end, report, checkpoint: loaded.checkpoint }

@@ -1,6 +1,8 @@
 // What recovery did, in numbers. A store that opened with nothing loaded says so: it never reports success over data
 // that it did not read.
 
+import type { MerkleVerdict } from "../model/merkle.ts"
+
 export type RecoveryPhase = "select-checkpoint" | "load-checkpoint" | "scan-log" | "repair-tail" | "replay-log"
 
 export const RECOVERY_PHASES: readonly RecoveryPhase[] = [
@@ -46,6 +48,8 @@ export interface RecoveryReport {
   readonly cutBytes: number
   /** What stopped the scan, in words. */
   readonly tail: string
+  /** What came of comparing the state with a Merkle root that was written down. */
+  readonly merkle: MerkleVerdict
   /** Damaged manifest copies and the like, which did not stop recovery. */
   readonly warnings: readonly string[]
 }

@@ -4,6 +4,7 @@ import { ALERT_RULES } from "../actors/alert-rules.ts"
 import type { Alert, AlertRule, AlertSeverity } from "../actors/alert-rules.ts"
 import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
+import type { MerkleMetrics } from "../actors/merkle-actor.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
@@ -43,6 +44,7 @@ export interface StoreMetrics {
     readonly backlogBytes: number
     readonly waitingWrites: number
   }
+  readonly merkle: MerkleMetrics
   readonly tables: {
     readonly records: number
     readonly liveBytes: number
@@ -178,6 +180,7 @@ export function collectMetrics(
       backlogBytes: commit?.backlogBytes ?? 0,
       waitingWrites: engine.admission.count,
     },
+    merkle: engine.merkle.metrics(),
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
     snapshots: {

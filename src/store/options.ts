@@ -57,6 +57,26 @@ export interface SnapshotOptions {
   readonly count?: number
 }
 
+export interface MerkleOptions {
+  /** Milliseconds between two looks at what became durable. Default 1,000. */
+  readonly refreshMs?: number
+  /** Milliseconds between two roots that are written to the log, if anything was written. Default 60,000. */
+  readonly recordMs?: number
+  /**
+   * When the state that was recovered is compared with the root that was written down: "before" the store is open, which
+   * takes as long as making the tree; "behind" it, and the store closes itself where they differ; "never". Default "before".
+   */
+  readonly verify?: "before" | "behind" | "never"
+  /** Whether a state that has another root than was written down is taken as it is. Default false. */
+  readonly allowMismatch?: boolean
+}
+
+/** Of whatever asks for the tree. */
+export interface MerkleCallOptions {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal
+}
+
 export interface AlertOptions extends Partial<AlertThresholds> {
   /** Told of every alert that is raised, also with another severity, or cleared. */
   readonly onAlert?: (alert: Alert, change: "raised" | "cleared") => void
@@ -75,6 +95,8 @@ export interface OpenOptions {
   readonly keep?: KeepOptions
   /** What snapshots may keep. */
   readonly snapshots?: SnapshotOptions
+  /** Whether a Merkle tree of the content is kept, written down and compared when the store is opened. Default false. */
+  readonly merkle?: MerkleOptions | boolean
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */

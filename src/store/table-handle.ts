@@ -9,6 +9,8 @@ import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { Operation } from "./commit-session.ts"
 import type { Version } from "./history.ts"
+import type { MerkleProof } from "../merkle/merkle-proof.ts"
+import type { MerkleCallOptions } from "./options.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
@@ -56,6 +58,7 @@ export interface TableContext {
   readonly reader: Reader
   readonly versions: VersionReader
   readonly changes: (options: TableChangesOptions & { readonly table: string }) => ChangeStream
+  readonly prove: (entry: TableEntry, key: string, options: MerkleCallOptions) => Promise<MerkleProof>
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
@@ -187,6 +190,14 @@ export class TableHandle<Value = unknown> extends TableView<Value> {
       throw new TypeError("after must be an LSN: a whole number from 0")
     }
     return this.#context.history<Value>(this.#entry, key, after)
+  }
+
+  /**
+   * A proof that the key is there, and the digest of its value, or that it is not: plain data, for `verifyProof` with the
+   * root of `store.merkleRoot()`. Fails as `merkleRoot` does.
+   */
+  prove(key: string, options: MerkleCallOptions = {}): Promise<MerkleProof> {
+    return this.#context.prove(this.#entry, key, options)
   }
 
   /** The value as the schema gives it back; a promise where the schema is asynchronous. Throws SchemaMismatch. */
