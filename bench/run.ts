@@ -24,6 +24,7 @@ import { installPeers } from "./install-peers.ts"
 import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
+import { row as merkle } from "./merkle.bench.ts"
 import { row as pauses } from "./pauses.bench.ts"
 import { row as puts } from "./puts.bench.ts"
 import { row as recovery } from "./recovery.bench.ts"
@@ -42,6 +43,7 @@ const rows: readonly Row[] = [
   lone,
   transactions,
   memory,
+  merkle,
   pauses,
   recovery,
   compaction,

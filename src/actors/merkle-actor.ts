@@ -126,7 +126,10 @@ export class MerkleActor extends Actor<never> {
     this.#isStopping = false
     if (!this.#rules.isKept) return
     this.#recordedMs = this.#engine.clock.monotonicMs()
-    if (this.#rules.verify === "before" && !this.#engine.wasOpen) await this.use(() => undefined)
+    if (this.#rules.verify === "before" && !this.#engine.wasOpen) {
+      this.#tellOpening()
+      await this.use(() => undefined)
+    }
     this.#refreshLater(0)
   }
 
@@ -222,7 +225,7 @@ export class MerkleActor extends Actor<never> {
     if (!this.#rules.allowMismatch) throw error
   }
 
-  /** Gives others their turn when a slice is over. Throws STOPPED. */
+  /** Gives others their turn when a slice is over. Throws STOPPED, and what `onRecovery` throws. */
   #pace(): Promise<void> | undefined {
     if (this.#isStopping) throw STOPPED
     const { clock, wasOpen } = this.#engine
@@ -232,8 +235,18 @@ export class MerkleActor extends Actor<never> {
         this.#sliceStartMs = clock.monotonicMs()
         resolve()
       }
+      if (!wasOpen) this.#tellOpening()
       clock.after(wasOpen ? PAUSE_MS : 0, resume, true)
     })
+  }
+
+  /** Whoever opens the store waits for it; what he throws gives it up. */
+  #tellOpening(): void {
+    const { checkpoints, log, settings } = this.#engine
+    const { doneBytes } = this.#builder
+    const newest = checkpoints.at(-1)
+    const totalBytes = (newest?.sizeBytes ?? 0) + (log?.bytesAfter(newest?.throughLsn ?? 0) ?? 0)
+    settings.onRecovery({ phase: "compare-root", doneBytes, totalBytes: Math.max(doneBytes, totalBytes) })
   }
 
   #dropLater(): void {

@@ -30,6 +30,8 @@ export class MerkleBuilder {
   readonly #engine: EngineContext
   readonly #pace: () => Promise<void> | undefined
   #walk: RecordWalk | undefined
+  /** Bytes of files that the tree was made from so far. */
+  doneBytes = 0
 
   constructor(engine: EngineContext, pace: () => Promise<void> | undefined) {
     this.#engine = engine
@@ -38,6 +40,7 @@ export class MerkleBuilder {
 
   /** The tree of the newest good checkpoint, or the empty one where the log is whole. Fails with: Corruption, StorageFailed. */
   async begin(log: FileLog): Promise<BegunTree> {
+    this.doneBytes = 0
     for (const info of this.#engine.checkpoints.toReversed()) {
       if (info.throughLsn + 1 < log.oldestLsn) break
       try {
@@ -66,6 +69,7 @@ export class MerkleBuilder {
         if (turn !== undefined) await turn
       }
       fold.lsn = Math.min(frame.lastLsn, to)
+      this.doneBytes += frame.end - frame.start
     }
     // Positions that a lost epoch gave out hold nothing.
     fold.lsn = to
@@ -89,6 +93,7 @@ export class MerkleBuilder {
         if (block.kind === BLOCK_DEFINITIONS) continue
         const { buffer, tableId, start, end } = block
         const { words } = buffer
+        this.doneBytes += end - start
         for (let at = start; at < end;) {
           fold.takeKept(buffer, at, tableId)
           at += recordSize((words[(at >>> 2) + 2] as number) & 0xffff, words[(at >>> 2) + 1] as number)

@@ -14,8 +14,9 @@ export const RECOVERY_PHASES: readonly RecoveryPhase[] = [
 ]
 
 export interface RecoveryProgress {
-  readonly phase: RecoveryPhase
-  /** Bytes of the log that the phase has gone through, and will have to. */
+  /** "compare-root" comes behind recovery, where the option `merkle` asks for it. */
+  readonly phase: RecoveryPhase | "compare-root"
+  /** Bytes of the log, or of checkpoint and log, that the phase has gone through, and will have to. */
   readonly doneBytes: number
   readonly totalBytes: number
 }

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest"
 import { merkleValueDigest, MerkleMismatch, open, restoreStore, verifyProof } from "../../src/index.ts"
 import type { MerkleOptions, OpenOptions, Store, StoreEvent } from "../../src/index.ts"
 import { verifyStore } from "../../src/recovery/verify.ts"
+import type { VerifyReport } from "../../src/recovery/verify.ts"
 import type { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
@@ -83,6 +84,7 @@ describe("the root of a store", () => {
       .put("key 8", "last", { durability: "memory" })
       .catch(() => undefined)
     const root = await subject.done(store.merkleRoot())
+    expect(store.metrics().log.lastLsn).toBe(root.lsn)
     expect(root).toEqual({ lsn: store.metrics().log.durableLsn, root: naiveRoot(contentOf(store)), records: 100 })
     await subject.close()
   })
@@ -225,6 +227,31 @@ describe("a state that is opened", () => {
     }
   })
 
+  test("tells how comparing gets on, and is given up by what the listener throws", async () => {
+    const disk = await copyOfDisk((await checkpointed()).files())
+    const phases: string[] = []
+    const listening = (act: () => void): OpenOptions => ({
+      onRecovery: ({ phase, totalBytes }) => {
+        phases.push(phase)
+        if (phase !== "compare-root") return
+        expect(totalBytes).toBeGreaterThan(1_000)
+        act()
+      },
+    })
+    const refuse = (): never => {
+      throw new Error("enough")
+    }
+    await expect(Subject.open(true, listening(refuse), disk)).rejects.toThrow("enough")
+    const subject = await Subject.open(
+      true,
+      listening(() => undefined),
+      disk,
+    )
+    expect(phases.filter((phase) => phase === "compare-root")).toHaveLength(2)
+    expect(subject.store.recovery.merkle.result).toBe("verified")
+    await subject.close()
+  })
+
   test("is skipped, and says why, where nothing is asked for or nothing is at hand", async () => {
     const disk = await checkpointed(false)
     for (const [merkle, reason] of [
@@ -263,6 +290,25 @@ describe("a state that is opened", () => {
     expect(await verifyStore(intact, DIRECTORY)).toMatchObject({ verdict: "good", merkle: { result: "verified" } })
   })
 
+  test("is proven by verify through the root alone, where the log does not reach back", async () => {
+    const subject = await Subject.open(true, { keep: { checkpoints: 1 } })
+    for (let round = 0; round < 4; round++) {
+      for (let n = 0; n < 40; n++) await subject.done(subject.store.table("t").put(`key ${n}`, { n: round, pad: "p" }))
+      await subject.done(subject.store.checkpoint())
+    }
+    await subject.close()
+    const files = subject.platform.fileSystem.files()
+    const reportOf = async (of: typeof files): Promise<VerifyReport> =>
+      verifyStore(simulatePlatform({ seed: 3, disk: await copyOfDisk(of) }), DIRECTORY)
+    expect(await reportOf(files)).toMatchObject({ verdict: "good", merkle: { result: "verified" } })
+    const changed = tampered(files, 4, (bytes, record, end) => {
+      if (record === 20) bytes[end - 1] = "q".charCodeAt(0)
+    })
+    const report = await reportOf(new Map(changed))
+    expect(report).toMatchObject({ verdict: "damaged", checkpoints: 0, merkle: { result: "failed" } })
+    expect(report.findings.map(({ what }) => what)).toContainEqual(expect.stringContaining("Merkle root"))
+  })
+
   test("and was changed is taken as it is where that is allowed, and said to have failed", async () => {
     const changed = tampered((await checkpointed()).files(), 1, (bytes, record, end) => {
       if (record === 3) bytes[end - 1] = "q".charCodeAt(0)
@@ -286,11 +332,8 @@ describe("a state that is opened", () => {
     const subject = await Subject.open({ verify: "behind" }, {}, await copyOfDisk(changed))
     const { store } = subject
     const events: StoreEvent[] = []
-    await subject.done(
-      new Promise<void>((resolve) => {
-        store.events().subscribe({ next: (event) => events.push(event), complete: () => resolve() })
-      }),
-    )
+    store.events().subscribe((event) => events.push(event))
+    await subject.pass(2_000)
     expect(store.status.state).toBe("closed")
     expect(store.status.reason).toBeInstanceOf(MerkleMismatch)
     expect(events.at(-1)).toMatchObject({ kind: "closed", reason: { code: "ORRERY_MERKLE_MISMATCH" } })
