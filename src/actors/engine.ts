@@ -121,6 +121,7 @@ export class Engine implements EngineContext {
     this.wasOpen = true
     if (this.#status.state === "opening") this.#setStatus("open")
     void tree.ended.then((reason) => this.#onEnded(reason))
+    if (this.#givenUp !== undefined) void tree.stop()
   }
 
   /**

@@ -59,6 +59,8 @@ export class MerkleActor extends Actor<never> {
   #timer: Timer | undefined
   #idleTimer: Timer | undefined
   #isStopping = true
+  /** What is begun in one life must not go on in the next. */
+  #life: object | undefined
   #sliceStartMs = 0
   /** The recovery whose state was compared. */
   #compared: EngineContext["recovered"]
@@ -130,28 +132,31 @@ export class MerkleActor extends Actor<never> {
       this.#tellOpening()
       await this.use(() => undefined)
     }
-    this.#refreshLater(0)
+    this.#life = {}
+    this.#refreshLater(0, this.#life)
   }
 
   protected override async stop(): Promise<void> {
     this.#isStopping = true
+    this.#life = undefined
     this.#timer?.cancel()
     this.#idleTimer?.cancel()
     await this.#queue
     this.#drop()
   }
 
-  #refreshLater(delayMs: number): void {
-    if (this.#isStopping) return
+  #refreshLater(delayMs: number, life: object): void {
+    if (this.#life !== life) return
     this.#timer = this.#engine.clock.after(delayMs, () => {
-      void this.#refresh().finally(() => this.#refreshLater(this.#rules.refreshMs))
+      void this.#refresh(life).finally(() => this.#refreshLater(this.#rules.refreshMs, life))
     })
   }
 
-  async #refresh(): Promise<void> {
+  async #refresh(life: object): Promise<void> {
     try {
       await this.use((fold) => this.#record(fold))
     } catch (error) {
+      if (this.#life !== life) return
       if (error instanceof MerkleMismatch) this.#engine.giveUp(error)
       // Whatever is not the disk's fault is a defect, and met as one: the supervisor begins anew.
       else if (!(error instanceof OrreryError)) this.kill(error)

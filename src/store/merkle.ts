@@ -98,7 +98,7 @@ export class StoreMerkle {
   #entry({ path, valueDigest, tableId, hash }: TreeEntry): MerkleEntry {
     const { catalogue, merkle, shards } = this.#engine
     const name = catalogue.byId(tableId)?.name
-    const partition = shards[shardOf(hash, shards.length)]?.tables?.partition(tableId)
+    const partition = shards[shardOf(hash, shards.length)]?.require().partition(tableId)
     if (partition !== undefined && partition.pending > 0) partition.drain(this.#engine.requireBuffer())
     const keys = partition === undefined ? [] : keysWithHash(partition.table, hash)
     const isIt = (key: string): boolean => comparePaths(pathOf(merkle.hasher, name ?? "", key), 0, path, 0) === 0
