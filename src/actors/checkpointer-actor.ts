@@ -283,7 +283,7 @@ export class CheckpointerActor extends Actor<never> {
     this.#takesThroughLsn = through
     const isKept = this.#engine.settings.merkle.isKept && (this.#kept.at(-1)?.throughLsn ?? 0) < through
     // Where the Merkle tree is kept, its root goes along, and the checkpoint ends where that holds.
-    const root = isKept ? await this.#engine.rootForCheckpoint() : undefined
+    const root = isKept ? await this.#engine.merkle.rootForCheckpoint() : undefined
     const end = root?.lsn ?? through
     this.#takesThroughLsn = end
     let made: CheckpointInfo | undefined

@@ -105,7 +105,7 @@ export interface EngineContext {
   /** The batch that fills. Requires: there is a log. */
   requireBuffer(): RecordBuffer
   /** See MerkleActor. */
-  rootForCheckpoint(): Promise<MerkleRoot | undefined>
+  readonly merkle: { rootForCheckpoint(): Promise<MerkleRoot | undefined> }
   /** Ends everything: what was found is such that no restart mends it. */
   giveUp(reason: OrreryError): void
   /** Lets waiting writes in. */

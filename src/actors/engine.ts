@@ -29,7 +29,6 @@ import {
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
-import type { MerkleRoot } from "../model/merkle.ts"
 import type { Clock } from "../platform/clock.ts"
 import { ChangeFeed } from "../streams/change-feed.ts"
 import { Catalogue } from "../table/catalogue.ts"
@@ -295,10 +294,6 @@ export class Engine implements EngineContext {
 
   async saveLogStart(segment: number, lsn: number): Promise<void> {
     this.manifest = await this.settings.saveManifest({ ...this.manifest, firstSegment: segment, firstLsn: lsnOf(lsn) })
-  }
-
-  rootForCheckpoint(): Promise<MerkleRoot | undefined> {
-    return this.merkle.rootForCheckpoint()
   }
 
   giveUp(reason: OrreryError): void {

@@ -29,6 +29,9 @@ const IDLE_MS = 10_000
 /** The work was given up because the actor is stopped. */
 const STOPPED: Error = new Error("the Merkle tree is not kept any more")
 
+/** Told how many bytes of files were read for the tree, and about how many there are. */
+export type ByteListener = (doneBytes: number, totalBytes: number) => void
+
 export interface MerkleMetrics {
   /** The last commit in the tree; 0 where there is none. */
   readonly lsn: number
@@ -62,6 +65,8 @@ export class MerkleActor extends Actor<never> {
   /** What is begun in one life must not go on in the next. */
   #life: object | undefined
   #sliceStartMs = 0
+  /** Of the one whose turn it is. */
+  #onBytes: ByteListener | undefined
   /** The recovery whose state was compared. */
   #compared: EngineContext["recovered"]
   #recordedMs = 0
@@ -84,16 +89,20 @@ export class MerkleActor extends Actor<never> {
   /**
    * Calls `work` with the tree, exact behind a commit that is not before what is durable now, and settled. It must be
    * synchronous, and keep nothing of the tree. Fails with: Corruption, StorageFailed, MerkleMismatch, Restarting,
-   * StoreClosed, what `work` throws.
+   * StoreClosed, what `work` throws. `onBytes`, which must not throw, is told how far the files are read.
    */
-  use<T>(work: (fold: MerkleFold) => T): Promise<T> {
+  use<T>(work: (fold: MerkleFold) => T, onBytes?: ByteListener): Promise<T> {
     const run = this.#queue.then(async () => {
+      this.#onBytes = onBytes
       try {
-        return work(await this.#current())
+        const fold = await this.#current()
+        this.#tell()
+        return work(fold)
       } catch (error) {
         if (error === STOPPED) throw this.#engine.unavailable(this.name)
         throw error
       } finally {
+        this.#onBytes = undefined
         if (!this.#rules.isKept) this.#dropLater()
       }
     })
@@ -129,7 +138,7 @@ export class MerkleActor extends Actor<never> {
     if (!this.#rules.isKept) return
     this.#recordedMs = this.#engine.clock.monotonicMs()
     if (this.#rules.verify === "before" && !this.#engine.wasOpen) {
-      this.#tellOpening()
+      this.#tell()
       await this.use(() => undefined)
     }
     this.#life = {}
@@ -240,18 +249,21 @@ export class MerkleActor extends Actor<never> {
         this.#sliceStartMs = clock.monotonicMs()
         resolve()
       }
-      if (!wasOpen) this.#tellOpening()
+      this.#tell()
       clock.after(wasOpen ? PAUSE_MS : 0, resume, true)
     })
   }
 
-  /** Whoever opens the store waits for it; what he throws gives it up. */
-  #tellOpening(): void {
-    const { checkpoints, log, settings } = this.#engine
+  /** Tells whoever waits how far it has come: who opens the store, and gives it up by what he throws, or who asked. */
+  #tell(): void {
+    const { checkpoints, log, settings, wasOpen } = this.#engine
+    if (wasOpen && this.#onBytes === undefined) return
     const { doneBytes } = this.#builder
     const newest = checkpoints.at(-1)
-    const totalBytes = (newest?.sizeBytes ?? 0) + (log?.bytesAfter(newest?.throughLsn ?? 0) ?? 0)
-    settings.onRecovery({ phase: "compare-root", doneBytes, totalBytes: Math.max(doneBytes, totalBytes) })
+    const size = (newest?.sizeBytes ?? 0) + (log?.bytesAfter(newest?.throughLsn ?? 0) ?? 0)
+    const totalBytes = Math.max(doneBytes, size)
+    if (!wasOpen) settings.onRecovery({ phase: "compare-root", doneBytes, totalBytes })
+    this.#onBytes?.(doneBytes, totalBytes)
   }
 
   #dropLater(): void {

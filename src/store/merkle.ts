@@ -67,7 +67,7 @@ export class StoreMerkle {
   }
 
   difference(other: MerkleSource, options: MerkleCallOptions): AsyncIterableIterator<MerkleDifference> {
-    record("options", options, ["signal"])
+    record("options", options, ["onProgress", "signal"])
     if (typeof other !== "object" || other === null || typeof other.nodes !== "function") {
       throw new TypeError("a difference is found to a Merkle source: an object with a function nodes")
     }
@@ -75,11 +75,19 @@ export class StoreMerkle {
   }
 
   async #use<T>(options: MerkleCallOptions, work: (fold: MerkleFold) => T): Promise<T> {
-    record("options", options, ["signal"])
-    const { signal } = options
+    record("options", options, ["onProgress", "signal"])
+    const { onProgress, signal } = options
     signal?.throwIfAborted()
     await abortable(this.#life.flush(), signal)
-    return abortable(this.#engine.merkle.use(work), signal)
+    const { promise: refused, reject } = Promise.withResolvers<never>()
+    const tell = (doneBytes: number, totalBytes: number): void => {
+      try {
+        onProgress?.({ doneBytes, totalBytes })
+      } catch (error) {
+        reject(error)
+      }
+    }
+    return abortable(Promise.race([this.#engine.merkle.use(work, tell), refused]), signal)
   }
 
   #node({ tree }: MerkleFold, prefix: string): MerkleNode {

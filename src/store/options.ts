@@ -73,6 +73,8 @@ export interface MerkleOptions {
 
 /** Of whatever asks for the tree. */
 export interface MerkleCallOptions {
+  /** Told how many bytes of files were read for the tree, and about how many there are; where it is there, of the rest. */
+  readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
   /** Ends the waiting. */
   readonly signal?: AbortSignal
 }

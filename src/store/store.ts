@@ -297,7 +297,8 @@ export class Store {
   /**
    * The Merkle root over everything that was written before the call, in all tables of users, and the commit that it is
    * exact behind. Two stores with the same content have the same root, whatever their history. Without the option `merkle`
-   * the tree is made for it out of the files, in slices, about 5 s for a million records.
+   * the tree is made for it out of the files, in slices, about 5 s for a million records. What `onProgress` throws, and the
+   * signal, end the waiting and not the work.
    *
    * Fails with: StorageFailed, Corruption, MerkleMismatch, Restarting, StoreClosed, the signal's reason.
    */

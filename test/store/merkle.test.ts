@@ -160,6 +160,24 @@ describe("the root of a store", () => {
     await subject.close()
   })
 
+  test.each([true, false])(
+    "tells how it gets on, and is not waited for where the listener throws, kept or not: %s",
+    async (merkle) => {
+      const subject = await Subject.open(merkle)
+      await subject.put(100)
+      const told: { doneBytes: number; totalBytes: number }[] = []
+      const { root } = await subject.done(subject.store.merkleRoot({ onProgress: (progress) => told.push(progress) }))
+      expect(told.at(-1)?.doneBytes).toBeGreaterThan(1_000)
+      for (const { doneBytes, totalBytes } of told) expect(doneBytes).toBeLessThanOrEqual(totalBytes)
+      const onProgress = (): never => {
+        throw new Error("enough")
+      }
+      await expect(subject.done(subject.store.merkleRoot({ onProgress }))).rejects.toThrow("enough")
+      expect(await subject.root()).toBe(root)
+      await subject.close()
+    },
+  )
+
   test("is not waited for beyond a signal, and takes no options that it does not know", async () => {
     const subject = await Subject.open(true)
     await expect(subject.store.merkleRoot({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow("enough")
@@ -247,7 +265,8 @@ describe("a state that is opened", () => {
       listening(() => undefined),
       disk,
     )
-    expect(phases.filter((phase) => phase === "compare-root")).toHaveLength(2)
+    // Once by the open that was given up; when it begins, and at its end.
+    expect(phases.filter((phase) => phase === "compare-root")).toHaveLength(3)
     expect(subject.store.recovery.merkle.result).toBe("verified")
     await subject.close()
   })
