@@ -15,7 +15,7 @@ export interface Layer {
 }
 
 const contracts = ["model", "format", "platform", "physics"]
-const engine = [...contracts, "table", "wal", "checkpoint", "recovery", "streams"]
+const engine = [...contracts, "table", "wal", "checkpoint", "merkle", "recovery", "streams"]
 
 /** Lowest first. `platform` holds contracts only; their real implementation in `platform/node` is a folder of its own. */
 export const layers: readonly Layer[] = [
@@ -25,12 +25,13 @@ export const layers: readonly Layer[] = [
   { folder: "platform/node", rank: 1, mayImport: ["model", "platform"], packages: ["node:"] },
   { folder: "physics", rank: 1, mayImport: ["model"], packages: [] },
   { folder: "table", rank: 2, mayImport: ["model", "format", "physics"], packages: [] },
+  { folder: "merkle", rank: 2, mayImport: ["model", "format", "table"], packages: [] },
   { folder: "wal", rank: 2, mayImport: ["model", "format", "platform"], packages: [] },
   { folder: "checkpoint", rank: 2, mayImport: ["model", "format", "platform", "physics", "table"], packages: [] },
   {
     folder: "recovery",
     rank: 3,
-    mayImport: ["model", "format", "platform", "wal", "checkpoint", "table"],
+    mayImport: ["model", "format", "platform", "wal", "checkpoint", "merkle", "table"],
     packages: [],
   },
   {

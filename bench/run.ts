@@ -27,6 +27,7 @@ import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
 import { row as metadata } from "./metadata.bench.ts"
+import { row as merkle } from "./merkle.bench.ts"
 import { row as pauses } from "./pauses.bench.ts"
 import { row as prepare } from "./prepare.bench.ts"
 import { row as puts } from "./puts.bench.ts"
@@ -50,6 +51,7 @@ const rows: readonly Row[] = [
   indexes,
   metadata,
   memory,
+  merkle,
   pauses,
   recovery,
   compaction,

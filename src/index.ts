@@ -9,6 +9,8 @@ export type {
   CheckpointOptions,
   FlushOptions,
   KeepOptions,
+  MerkleCallOptions,
+  MerkleOptions,
   OpenOptions,
   FollowOptions,
   PastOptions,
@@ -41,6 +43,11 @@ export type { DecideOptions, InDoubtTransaction, PreparedMetrics, PreparedOutcom
 export type { Isolation, Transaction } from "./store/transaction.ts"
 export type { Versioned } from "./store/version-reader.ts"
 export type { BackupOptions, BackupReport } from "./store/backup.ts"
+export { merkleValueDigest, verifyProof } from "./store/verify-proof.ts"
+export type { MerkleDifference, MerkleEntry, MerkleNode, MerkleSource } from "./merkle/merkle-difference.ts"
+export type { MerkleProof } from "./merkle/merkle-proof.ts"
+export type { MerkleRoot, MerkleVerdict } from "./model/merkle.ts"
+export { MerkleMismatch } from "./model/merkle-errors.ts"
 export { backupStore } from "./store/backup-store.ts"
 export type { BackupStoreOptions } from "./store/backup-store.ts"
 export { restoreStore } from "./store/restore.ts"

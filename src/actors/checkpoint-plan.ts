@@ -32,6 +32,8 @@ export interface PlanInput {
   readonly nowMs: number
   readonly rules: Pick<CheckpointRules, "keepCount" | "historyMs" | "historyBytes">
   readonly pace: () => Promise<void> | void
+  /** Whether a Merkle root is written with it. */
+  readonly isRooted?: boolean
   /** Bytes of the log that one checkpoint takes, for tests. */
   readonly deltaSizeMax?: number
 }
@@ -109,6 +111,8 @@ async function measureOnce(
     sealed: log.extentsThrough(log.durableLsn).slice(0, -1),
     createdMs: nowMs,
     throughLsn: end,
+    // Any root takes the same room.
+    root: input.isRooted === true && end === log.durableLsn ? { lsn: end, root: "", records: 0 } : undefined,
     isMeasured: true,
     deltaSizeMax: Number.POSITIVE_INFINITY,
     pace,

@@ -13,6 +13,7 @@ import { checkpointFile } from "../format/file-names.ts"
 import { Corruption, OrreryError } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { Timer } from "../platform/clock.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { Actor } from "./actor.ts"
@@ -86,7 +87,8 @@ export class CheckpointerActor extends Actor<never> {
     while (this.#running !== undefined) await this.#running.catch(() => undefined)
     const { clock, log, settings } = this.#engine
     if (log === undefined || this.#runner.isStopping) throw this.#engine.unavailable(this.name)
-    const given = { directory: settings.directory, segmentBytes: settings.segmentBytes, log, rules: this.#rules }
+    const { directory, segmentBytes } = settings
+    const given = { directory, segmentBytes, log, rules: this.#rules, isRooted: settings.merkle.isKept }
     const pace = (): Promise<void> | undefined => this.#runner.pace()
     return planCheckpoint({ ...given, kept: this.#kept, number: this.#nextNumber, nowMs: clock.wallMs(), pace }).catch(
       (error: unknown) => Promise.reject(error === STOPPED ? this.#engine.unavailable(this.name) : error),
@@ -279,9 +281,14 @@ export class CheckpointerActor extends Actor<never> {
   async #fold(log: FileLog, onBytes: FoldListener): Promise<CheckpointInfo | undefined> {
     const through = log.durableLsn
     this.#takesThroughLsn = through
+    const isKept = this.#engine.settings.merkle.isKept && (this.#kept.at(-1)?.throughLsn ?? 0) < through
+    // Where the Merkle tree is kept, its root goes along, and the checkpoint ends where that holds.
+    const root = isKept ? await this.#engine.merkle.rootForCheckpoint() : undefined
+    const end = root?.lsn ?? through
+    this.#takesThroughLsn = end
     let made: CheckpointInfo | undefined
-    while ((this.#kept.at(-1)?.throughLsn ?? 0) < through) {
-      const next = await this.#foldOnce(log, through, onBytes)
+    while ((this.#kept.at(-1)?.throughLsn ?? 0) < end) {
+      const next = await this.#foldOnce(log, end, root, onBytes)
       if (next === undefined) break
       made = next
       this.#made++
@@ -291,7 +298,12 @@ export class CheckpointerActor extends Actor<never> {
     return made
   }
 
-  async #foldOnce(log: FileLog, through: number, onBytes: FoldListener): Promise<CheckpointInfo | undefined> {
+  async #foldOnce(
+    log: FileLog,
+    through: number,
+    root: MerkleRoot | undefined,
+    onBytes: FoldListener,
+  ): Promise<CheckpointInfo | undefined> {
     const { clock, settings } = this.#engine
     for (;;) {
       const base = this.#kept.at(-1)
@@ -300,7 +312,16 @@ export class CheckpointerActor extends Actor<never> {
         const { path, storeId, checksumSeed } = settings.directory
         const extents = log.extentsThrough(through)
         const part = { extents, startLsn: log.oldestLsn, throughLsn: through }
-        const job = { path, storeId, checksumSeed, ...part, number, base: base?.number, createdMs: clock.wallMs() }
+        const job = {
+          path,
+          storeId,
+          checksumSeed,
+          ...part,
+          number,
+          base: base?.number,
+          createdMs: clock.wallMs(),
+          root,
+        }
         return await this.#runner.run(job, base, onBytes)
       } catch (error) {
         // A base that has rotted since: the one before and its log say the same.

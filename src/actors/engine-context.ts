@@ -4,8 +4,10 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
 import type { RecordBuffer } from "../format/record.ts"
+import type { Sha256 } from "../model/digest.ts"
 import type { OrreryError } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { Clock } from "../platform/clock.ts"
 import type { EventLoopMeter } from "../platform/event-loop-meter.ts"
 import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
@@ -20,6 +22,7 @@ import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import type { AlertThresholds } from "./alert-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
 import type { EngineEvent } from "./engine-event.ts"
+import type { MerkleRules } from "./merkle-rules.ts"
 import type { StoreStatus } from "./store-status.ts"
 
 export interface EngineSettings {
@@ -43,6 +46,8 @@ export interface EngineSettings {
   readonly startFold: ((job: FoldJob, onBytes: (doneBytes: number) => void) => FoldRun) | undefined
   /** Where alerts begin. Undefined: there are none. */
   readonly alerts: AlertThresholds | undefined
+  readonly merkle: MerkleRules
+  readonly sha256: Sha256
   readonly eventLoop: EventLoopMeter
   /** Bytes of memory that the process holds. */
   readonly residentBytes: () => number
@@ -107,6 +112,10 @@ export interface EngineContext {
   drainShards(): void
   /** The batch that fills. Requires: there is a log. */
   requireBuffer(): RecordBuffer
+  /** See MerkleActor. */
+  readonly merkle: { rootForCheckpoint(): Promise<MerkleRoot | undefined> }
+  /** Ends everything: what was found is such that no restart mends it. */
+  giveUp(reason: OrreryError): void
   /** Lets waiting writes in. */
   admit(): void
   /** An actor came up or went down. */

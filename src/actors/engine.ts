@@ -12,6 +12,7 @@
 //   ├─ services  one_for_one
 //   │  ├─ expiry
 //   │  └─ metadata
+//   ├─ merkle
 //   └─ monitor
 //
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
@@ -49,6 +50,7 @@ import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-conte
 import type { EngineEvent } from "./engine-event.ts"
 import { ExpiryActor } from "./expiry-actor.ts"
 import { MetadataActor } from "./metadata-actor.ts"
+import { MerkleActor } from "./merkle-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { actorChild } from "./run-actor.ts"
@@ -83,6 +85,8 @@ export class Engine implements EngineContext {
   readonly monitor: MonitorActor
   readonly expiry: ExpiryActor
   readonly pipelines: MetadataActor
+  /** See MerkleActor. */
+  readonly merkle: MerkleActor
   // Changed by the actors.
   /** Hot. Where writes go: the log, once every shard has taken over what was recovered. Undefined: they wait in line. */
   intake: GroupCommit | undefined
@@ -110,7 +114,7 @@ export class Engine implements EngineContext {
   #tree: SupervisionTree | undefined
   #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
   #unflushed: Error | undefined
-  #givenUp: Escalated | undefined
+  #givenUp: OrreryError | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
   #onStatus: (status: StoreStatus) => void = () => undefined
 
@@ -132,6 +136,7 @@ export class Engine implements EngineContext {
     this.monitor = new MonitorActor(this, this.#checkpointer)
     this.expiry = new ExpiryActor(this)
     this.pipelines = new MetadataActor(this)
+    this.merkle = new MerkleActor(this, settings.merkle)
   }
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
@@ -141,6 +146,7 @@ export class Engine implements EngineContext {
     this.wasOpen = true
     if (this.#status.state === "opening") this.#setStatus("open")
     void tree.ended.then((reason) => this.#onEnded(reason))
+    if (this.#givenUp !== undefined) void tree.stop()
   }
 
   /**
@@ -318,6 +324,11 @@ export class Engine implements EngineContext {
     this.manifest = await this.settings.saveManifest({ ...this.manifest, firstSegment: segment, firstLsn: lsnOf(lsn) })
   }
 
+  giveUp(reason: OrreryError): void {
+    this.#givenUp = reason
+    void this.#tree?.stop()
+  }
+
   /** An actor came up or went down. */
   noteActorChange(): void {
     if (!this.#isUp()) return
@@ -350,8 +361,7 @@ export class Engine implements EngineContext {
     }
     // Shards that crash again and again hold something that no restart mends: another ten would not either.
     if (event.kind === "escalated" && event.path === SHARDS_PATH) {
-      this.#givenUp = new Escalated(event.path, event.child, "it was restarted too often", event.cause)
-      void this.#tree?.stop()
+      this.giveUp(new Escalated(event.path, event.child, "it was restarted too often", event.cause))
     }
     if (event.kind !== "restarted") return
     const restarts = (this.restartCounts.get(event.path) ?? 0) + 1
@@ -407,6 +417,7 @@ export class Engine implements EngineContext {
           strategy: "one_for_one",
           children: [actorChild(this.expiry), actorChild(this.pipelines)],
         },
+        actorChild(this.merkle),
         actorChild(this.monitor),
       ],
     }

@@ -9,10 +9,12 @@ import {
   BLOCK_HEADER_SIZE,
   BLOCK_LOG,
   BLOCK_RECORDS,
+  BLOCK_ROOT,
   HEAD_PAYLOAD_SIZE,
   END_PAYLOAD_SIZE,
   isBlockIntact,
   readBlockHeader,
+  readRoot,
   readSealedSegments,
 } from "../format/checkpoint-block.ts"
 import type { BlockHeader, BlockPlace, SealedSegment } from "../format/checkpoint-block.ts"
@@ -20,6 +22,7 @@ import { checkpointFile } from "../format/file-names.ts"
 import { readU64 } from "../format/integers.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import { Corruption } from "../model/errors.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { FileHandle } from "../platform/file-system.ts"
 import { FileWindow, WINDOW_SIZE } from "../platform/file-window.ts"
 import { storageFailed } from "../platform/system-error.ts"
@@ -51,6 +54,8 @@ export class CheckpointReader {
   #records = 0
   #tableId = 0
   #sealed: readonly SealedSegment[] = []
+  #root: MerkleRoot | undefined
+  #isBehindStart = false
 
   private constructor(
     file: string,
@@ -123,7 +128,12 @@ export class CheckpointReader {
       this.#readLogBlock(at + BLOCK_HEADER_SIZE, header.payloadSize)
       return this.next()
     }
+    if (kind === BLOCK_ROOT) {
+      this.#readRootBlock(at + BLOCK_HEADER_SIZE, header.payloadSize)
+      return this.next()
+    }
     if (kind !== BLOCK_DEFINITIONS && kind !== BLOCK_RECORDS) throw this.#damaged("a second head")
+    this.#isBehindStart = true
     if (kind === BLOCK_RECORDS) {
       this.#records += recordCount
       if (tableId < Math.max(this.#tableId, 1)) throw this.#damaged("tables out of order")
@@ -142,6 +152,11 @@ export class CheckpointReader {
   /** The log's segments that were sealed when it was made; none where it does not say. Known when a block was read. */
   get sealed(): readonly SealedSegment[] {
     return this.#sealed
+  }
+
+  /** The Merkle root that was written with it; undefined where there is none. Known when a block was read. */
+  get root(): MerkleRoot | undefined {
+    return this.#root
   }
 
   async close(): Promise<void> {
@@ -176,6 +191,13 @@ export class CheckpointReader {
     const sealed = this.#index === 2 ? readSealedSegments(this.#window.bytes, at, at + size) : undefined
     if (sealed === undefined) throw this.#damaged("a misplaced list of segments")
     this.#sealed = sealed
+  }
+
+  #readRootBlock(at: number, size: number): void {
+    const isInPlace = !this.#isBehindStart && this.#root === undefined
+    const root = isInPlace ? readRoot(this.#window.bytes, at, at + size, this.throughLsn) : undefined
+    if (root === undefined) throw this.#damaged("a misplaced Merkle root")
+    this.#root = root
   }
 
   #checkEnd(header: BlockHeader, at: number): void {

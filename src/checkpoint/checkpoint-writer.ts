@@ -12,10 +12,12 @@ import {
   BLOCK_HEADER_SIZE,
   BLOCK_LOG,
   BLOCK_RECORDS,
+  BLOCK_ROOT,
   END_PAYLOAD_SIZE,
   HEAD_PAYLOAD_SIZE,
   SEALED_SEGMENT_COUNT_MAX,
   sealBlock,
+  writeRoot,
   writeSealedSegments,
 } from "../format/checkpoint-block.ts"
 import type { BlockPlace, SealedSegment } from "../format/checkpoint-block.ts"
@@ -27,6 +29,7 @@ import { RecordWriter } from "../format/record-writer.ts"
 import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import { SHAPE_COUNT_MAX } from "../model/limits.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { FileHandle } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import { writeFully } from "../platform/transfer.ts"
@@ -117,6 +120,16 @@ export class CheckpointWriter {
     this.#position = writeSealedSegments(this.#buffer.bytes, this.#position, told)
     try {
       await this.#write(BLOCK_LOG)
+    } catch (error) {
+      throw storageFailed("write", CHECKPOINT_NEW_FILE, error)
+    }
+  }
+
+  /** Writes the Merkle root of what it will hold. Comes behind the segments, before all else. Fails with: StorageFailed. */
+  async writeRoot(root: MerkleRoot): Promise<void> {
+    this.#position = writeRoot(this.#buffer.bytes, this.#position, root)
+    try {
+      await this.#write(BLOCK_ROOT)
     } catch (error) {
       throw storageFailed("write", CHECKPOINT_NEW_FILE, error)
     }

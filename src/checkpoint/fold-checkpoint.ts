@@ -5,6 +5,7 @@
 import { BLOCK_DEFINITIONS } from "../format/checkpoint-block.ts"
 import type { SealedSegment } from "../format/checkpoint-block.ts"
 import type { LogFrame } from "../format/log-frame.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import { recordSize } from "../format/record.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { mixHash } from "../table/index-segment.ts"
@@ -39,6 +40,8 @@ export interface FoldInput {
    * holds nothing behind the base. Default: everything that is read, if there is anything.
    */
   readonly throughLsn?: number
+  /** The Merkle root of the state behind its LSN; written if the checkpoint ends there. */
+  readonly root?: MerkleRoot | undefined
   /** Whether nothing is written: what is returned is what would have been. Default false. */
   readonly isMeasured?: boolean
   /** Bytes of the log after which it stops; infinite where it is the tables that are read. Default: DELTA_SIZE_MAX. */
@@ -74,6 +77,8 @@ export async function foldCheckpoint(input: FoldInput): Promise<CheckpointInfo |
       : await CheckpointWriter.create(target, number, throughLsn, createdMs)
     try {
       await writer.writeSealed((input.sealed ?? []).filter(({ lastLsn }) => lastLsn <= delta.lastLsn))
+      const root = throughLsn === reader?.throughLsn ? reader.root : input.root
+      if (root?.lsn === throughLsn) await writer.writeRoot(root)
       await writer.writeDefinitions(catalogue)
       await new Merge(input, writer, delta, reader, block).run()
       return await writer.finish(input.pace)

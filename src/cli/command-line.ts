@@ -23,6 +23,7 @@ import type { FailureReport } from "./failure.ts"
 import { inspectCommand } from "./inspect-command.ts"
 import { Output } from "./output.ts"
 import { preparedCommands } from "./prepared-commands.ts"
+import { merkleCommand } from "./merkle-command.ts"
 import { recordCommands } from "./record-commands.ts"
 import { statsCommand } from "./stats-command.ts"
 import { streamCommands } from "./stream-commands.ts"
@@ -41,6 +42,7 @@ const tree = Command.make("orrery").pipe(
         ...backupCommands,
         ...preparedCommands,
         ...verifyCommands,
+        merkleCommand,
         inspectCommand,
         auditCommand,
       ],

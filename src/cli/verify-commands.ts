@@ -53,13 +53,14 @@ const salvage = command(
 export const verifyCommands: readonly AnyCommand[] = [verify, salvage]
 
 function verifyLines(report: VerifyReport): readonly string[] {
-  const { verdict, findings, segments, frames, checkpoints, bytes, lastLsn, durationMs } = report
+  const { verdict, findings, segments, frames, checkpoints, bytes, lastLsn, merkle, durationMs } = report
   const read = `${countOf(segments, "segment")}, ${countOf(frames, "frame")}, ${countOf(checkpoints, "good checkpoint")}`
   return [
     ...findings.map(
       ({ file, offset, lsn, what, isDamage }) =>
         `${isDamage ? "DAMAGED" : "note"}  ${file}, byte ${offset}, after LSN ${lsn}: ${what}`,
     ),
+    `Merkle root: ${merkle.result}${merkle.lsn === 0 ? "" : ` behind LSN ${merkle.lsn}`}: ${merkle.reason}`,
     `${verdict}: ${read}, through LSN ${lastLsn}; ${sizeText(bytes)} in ${durationText(durationMs)}`,
   ]
 }

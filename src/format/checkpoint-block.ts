@@ -1,7 +1,7 @@
 // The layout of a checkpoint file: blocks, each under a checksum of its own. Normative text: docs/file-format.md,
 // 'Checkpoint'. Written by the checkpoint writer and read by the checkpoint reader; nobody else knows the bytes.
 //
-//   head, log?, definitions ..., records ..., end
+//   head, log?, root?, definitions ..., records ..., end
 //
 //   0       4         8      12           16          20      24        28           32          40         64
 //   +-------+---------+------+------------+-----------+-------+---------+------------+-----------+----------+--------
@@ -14,6 +14,7 @@
 
 import type { Checksum } from "../model/checksum.ts"
 import { VALUE_SIZE_MAX } from "../model/limits.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import { readU32, readU64, writeU32, writeU64 } from "./integers.ts"
 
 export const BLOCK_HEADER_SIZE = 64
@@ -30,11 +31,14 @@ export const BLOCK_RECORDS = 3
 export const BLOCK_END = 4
 /** Behind the head, or nowhere. Payload: the log's sealed segments, SEALED_SEGMENT_SIZE bytes each. */
 export const BLOCK_LOG = 5
+/** Behind those, or nowhere. Payload: the Merkle root of the records (32 bytes), u64 records under it. */
+export const BLOCK_ROOT = 6
 
 /** Largest payload: one record of the largest key and value. */
 export const BLOCK_PAYLOAD_SIZE_MAX: number = VALUE_SIZE_MAX + 64 * 1024
 export const HEAD_PAYLOAD_SIZE = 24
 export const END_PAYLOAD_SIZE = 8
+export const ROOT_PAYLOAD_SIZE = 40
 /** u32 segment, u32 end offset, u64 first LSN, u64 last LSN. */
 const SEALED_SEGMENT_SIZE = 24
 /** Segments that a block tells of, at most: the oldest ones, 64 GiB of log. */
@@ -96,7 +100,7 @@ export function readBlockHeader(bytes: Uint8Array, at: number, place: BlockPlace
   const possible =
     readU32(bytes, at + 16) === place.checkpoint &&
     header.kind >= BLOCK_HEAD &&
-    header.kind <= BLOCK_LOG &&
+    header.kind <= BLOCK_ROOT &&
     header.payloadSize <= BLOCK_PAYLOAD_SIZE_MAX &&
     (header.payloadSize & 7) === 0
   return possible ? header : undefined
@@ -133,6 +137,19 @@ export function readSealedSegments(bytes: Uint8Array, start: number, end: number
     })
   }
   return segments
+}
+
+/** Writes the payload of a root block. Returns its end. */
+export function writeRoot(bytes: Buffer, start: number, { root, records }: MerkleRoot): number {
+  bytes.write(root, start, "hex")
+  writeU64(bytes, start + 32, records)
+  return start + ROOT_PAYLOAD_SIZE
+}
+
+/** The root of a root block, for the state behind `lsn`; undefined where it is none. */
+export function readRoot(bytes: Buffer, start: number, end: number, lsn: number): MerkleRoot | undefined {
+  if (end - start !== ROOT_PAYLOAD_SIZE) return undefined
+  return { lsn, root: bytes.toString("hex", start, start + 32), records: readU64(bytes, start + 32) }
 }
 
 function blockChecksum(bytes: Uint8Array, at: number, payloadSize: number, place: BlockPlace): number {

@@ -1,6 +1,7 @@
 // Everything that the engine takes from outside, in one value. Replaced as a whole by the simulation.
 
 import type { Checksum } from "../model/checksum.ts"
+import type { Sha256 } from "../model/digest.ts"
 import type { Clock } from "./clock.ts"
 import type { Diagnostics } from "./diagnostics.ts"
 import type { EventLoopMeter } from "./event-loop-meter.ts"
@@ -12,6 +13,7 @@ export interface Platform {
   readonly clock: Clock
   readonly random: Random
   readonly checksum: Checksum
+  readonly sha256: Sha256
   readonly diagnostics: Diagnostics
   readonly eventLoop: EventLoopMeter
   /** Who opens the store, for people: "pid 4711 on host a". */

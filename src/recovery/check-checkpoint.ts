@@ -1,5 +1,6 @@
 // Reads a checkpoint and proves every record of it: the blocks by their checksums, the records by their order, their
-// hashes and their values. Constant memory, but for the definitions.
+// hashes and their values, all of them by the Merkle root, where there is one. Constant memory, but for the definitions
+// and what the root takes.
 
 import type { CheckpointDirectory, CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
@@ -13,10 +14,13 @@ import {
 import { checkpointFile } from "../format/file-names.ts"
 import type { HashSecret } from "../format/key-hash.ts"
 import { RECORD_HEADER_SIZE } from "../format/record.ts"
+import type { Sha256 } from "../model/digest.ts"
 import { Corruption } from "../model/errors.ts"
 import { invariant } from "../model/invariant.ts"
+import type { MerkleVerdict } from "../model/merkle.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { mixHash } from "../table/index-segment.ts"
+import { NO_ROOT, RootCheck } from "./check-root.ts"
 import { RecordChecker, sizeAt } from "./check-records.ts"
 import type { LogPlace } from "./survey-log.ts"
 
@@ -29,6 +33,8 @@ export interface CheckedCheckpoint {
   /** Undefined where it is damaged. */
   readonly info: CheckpointInfo | undefined
   readonly catalogue: Catalogue
+  /** Whether its records have the Merkle root that was written with it. Where that failed, there is a problem too. */
+  readonly merkle: MerkleVerdict
 }
 
 /** `onBlock` is told how far into the file it has come. Fails with: StorageFailed, and what `onBlock` throws. */
@@ -37,13 +43,15 @@ export async function checkCheckpoint(
   number: number,
   secret: HashSecret,
   onBlock: (doneBytes: number) => void,
+  sha256: Sha256,
 ): Promise<CheckedCheckpoint> {
   const file = checkpointFile(number)
   const catalogue = new Catalogue()
   let throughLsn: number | undefined
+  let verdict = NO_ROOT
   const damaged = (offset: number, what: string): CheckedCheckpoint => {
     const problem = { file, offset, lsn: throughLsn ?? 0, what }
-    return { number, throughLsn, problem, info: undefined, catalogue }
+    return { number, throughLsn, problem, info: undefined, catalogue, merkle: verdict }
   }
   try {
     const reader = await CheckpointReader.open(directory, number)
@@ -52,12 +60,15 @@ export async function checkCheckpoint(
       const check = new BlockCheck(new RecordChecker(secret, catalogue), throughLsn)
       let offset = BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE
       for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
+        if (reader.root !== undefined) check.root ??= new RootCheck(reader.root, catalogue, sha256)
         const what = check.problemIn(block)
         if (what !== undefined) return damaged(offset, what)
         offset += BLOCK_HEADER_SIZE + block.end - block.start
         onBlock(offset)
       }
-      return { number, throughLsn, problem: undefined, info: reader.info, catalogue }
+      verdict = check.root?.verdict() ?? NO_ROOT
+      if (verdict.result === "failed") return damaged(0, verdict.reason)
+      return { number, throughLsn, problem: undefined, info: reader.info, catalogue, merkle: verdict }
     } finally {
       await reader.close()
     }
@@ -68,6 +79,8 @@ export async function checkCheckpoint(
 }
 
 class BlockCheck {
+  /** Set before the first record. */
+  root: RootCheck | undefined
   readonly #checker: RecordChecker
   readonly #throughLsn: number
   #tableId = 0
@@ -80,7 +93,8 @@ class BlockCheck {
     this.#throughLsn = throughLsn
   }
 
-  problemIn({ kind, tableId, recordCount, buffer, start, end }: CheckpointBlock): string | undefined {
+  problemIn(block: CheckpointBlock): string | undefined {
+    const { kind, tableId, recordCount, buffer, start, end } = block
     invariant(end - start <= BLOCK_PAYLOAD_SIZE_MAX, "I7: a block has a bound")
     if (kind === BLOCK_DEFINITIONS) {
       const found = this.#checker.definitions(buffer, start, end)
@@ -104,6 +118,7 @@ class BlockCheck {
       this.#keys.add(key)
       const problem = this.#checker.kept(buffer, at, tableId, this.#throughLsn)
       if (problem !== undefined) return problem
+      this.root?.take(block, at)
       at += size
     }
     return count === recordCount ? undefined : `${count} records where the block says ${recordCount}`

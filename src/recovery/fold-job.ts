@@ -6,6 +6,7 @@ import { headOf } from "../checkpoint/checkpoint-reader.ts"
 import { foldCheckpoint } from "../checkpoint/fold-checkpoint.ts"
 import { Corruption, StorageFailed } from "../model/errors.ts"
 import type { Checksum } from "../model/checksum.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import type { FileSystem } from "../platform/file-system.ts"
 import type { SegmentExtent } from "../wal/log-directory.ts"
 import { readLog } from "../wal/log-reader.ts"
@@ -22,6 +23,8 @@ export interface FoldJob {
   readonly number: number
   readonly base: number | undefined
   readonly createdMs: number
+  /** The Merkle root of the state behind an LSN. */
+  readonly root?: MerkleRoot | undefined
 }
 
 /** A job under way on another thread. */
@@ -64,6 +67,7 @@ export function runFoldJob(
     // The last one may be the one that is written to.
     sealed: job.extents.slice(0, -1),
     createdMs: job.createdMs,
+    root: job.root,
     pace,
   })
 }

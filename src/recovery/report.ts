@@ -1,6 +1,8 @@
 // What recovery did, in numbers. A store that opened with nothing loaded says so: it never reports success over data
 // that it did not read.
 
+import type { MerkleVerdict } from "../model/merkle.ts"
+
 export type RecoveryPhase = "select-checkpoint" | "load-checkpoint" | "scan-log" | "repair-tail" | "replay-log"
 
 export const RECOVERY_PHASES: readonly RecoveryPhase[] = [
@@ -12,8 +14,9 @@ export const RECOVERY_PHASES: readonly RecoveryPhase[] = [
 ]
 
 export interface RecoveryProgress {
-  readonly phase: RecoveryPhase
-  /** Bytes of the log that the phase has gone through, and will have to. */
+  /** "compare-root" comes behind recovery, where the option `merkle` asks for it. */
+  readonly phase: RecoveryPhase | "compare-root"
+  /** Bytes of the log, or of checkpoint and log, that the phase has gone through, and will have to. */
   readonly doneBytes: number
   readonly totalBytes: number
 }
@@ -63,6 +66,8 @@ export interface RecoveryReport extends TransactionCounts {
   readonly removedFiles: number
   /** What stopped the scan, in words. */
   readonly tail: string
+  /** What came of comparing the state with a Merkle root that was written down. */
+  readonly merkle: MerkleVerdict
   /** Damaged manifest copies and the like, which did not stop recovery. */
   readonly warnings: readonly string[]
 }

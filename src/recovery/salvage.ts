@@ -13,6 +13,7 @@ import type { Manifest } from "../format/manifest.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
+import type { Sha256 } from "../model/digest.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
@@ -88,7 +89,7 @@ export async function salvageStore(
     const meter = new ReadMeter(files, options)
     const directory = directoryOf(platform, source, manifest)
     const salvage = new Salvage(files, directory, manifest, meter)
-    const checkpoint = await salvage.loadCheckpoint()
+    const checkpoint = await salvage.loadCheckpoint(platform.sha256)
     await salvage.replay()
     meter.end()
     const { tables, records, bytes } = await writer.write(salvage.catalogue, salvage.tables, options.signal)
@@ -145,13 +146,12 @@ class Salvage {
   }
 
   /** The newest checkpoint that is good in every record. Fails with: StorageFailed. */
-  async loadCheckpoint(): Promise<{ readonly number: number; readonly throughLsn: number } | undefined> {
+  async loadCheckpoint(sha256: Sha256): Promise<{ readonly number: number; readonly throughLsn: number } | undefined> {
     let best: CheckedCheckpoint | undefined
     for (const number of this.#files.checkpoints) {
       this.#meter.beginCheckpoint(number)
-      const checked = await checkCheckpoint(this.#directory, number, this.#manifest.hashSecret, (at) =>
-        this.#meter.at(at),
-      )
+      const told = (at: number): void => this.#meter.at(at)
+      const checked = await checkCheckpoint(this.#directory, number, this.#manifest.hashSecret, told, sha256)
       if (checked.problem !== undefined) {
         probe("a damaged checkpoint is not salvaged from")
         const { file, offset, what } = checked.problem

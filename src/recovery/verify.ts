@@ -9,6 +9,8 @@ import { decodeManifest, encodeManifest, MANIFEST_SIZE } from "../format/manifes
 import type { Manifest } from "../format/manifest.ts"
 import { checkpointFile, MANIFEST_FILES, segmentFile } from "../format/file-names.ts"
 import { FRAME_COMMITS, lastLsnOf } from "../format/frame.ts"
+import type { Sha256 } from "../model/digest.ts"
+import type { MerkleVerdict } from "../model/merkle.ts"
 import type { Platform } from "../platform/platform.ts"
 import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
 import { readFully } from "../platform/transfer.ts"
@@ -17,6 +19,7 @@ import { checkCheckpoint } from "./check-checkpoint.ts"
 import { FoldCheck, learnDefinitions } from "./check-fold.ts"
 import type { FoldOutcome, GoodCheckpoint } from "./check-fold.ts"
 import { RecordChecker } from "./check-records.ts"
+import { summaryOf } from "./check-root.ts"
 import { directoryOf, findStoreFiles, ReadMeter } from "./store-files.ts"
 import type { ReadProgress, StoreFiles } from "./store-files.ts"
 import { logFrameOf, surveyLog } from "./survey-log.ts"
@@ -59,6 +62,8 @@ export interface VerifyReport {
   readonly checkpoints: number
   /** Bytes of all files that were read. */
   readonly bytes: number
+  /** Whether the checkpoints have the Merkle roots that were written with them. */
+  readonly merkle: MerkleVerdict
   /** The last LSN of the log that was found. */
   readonly lastLsn: number
   readonly durationMs: number
@@ -82,7 +87,7 @@ export async function verifyStore(
   const verification = new Verification(files, meter)
   if (await verification.manifest(platform, path)) {
     const manifest = files.manifest as Manifest
-    await verification.state(directoryOf(platform, path, manifest), manifest)
+    await verification.state(directoryOf(platform, path, manifest), manifest, platform.sha256)
   }
   meter.end()
   return verification.report(platform.clock.monotonicMs() - startMs)
@@ -100,6 +105,7 @@ class Verification {
   #records = 0
   #checkpoints = 0
   #lastLsn = 0
+  readonly #verdicts: MerkleVerdict[] = []
 
   constructor(files: StoreFiles, meter: ReadMeter) {
     this.#files = files
@@ -135,12 +141,14 @@ class Verification {
   }
 
   /** Checkpoints first, because the log may begin behind the definitions that they hold. */
-  async state(directory: CheckpointDirectory, manifest: Manifest): Promise<void> {
+  async state(directory: CheckpointDirectory, manifest: Manifest, sha256: Sha256): Promise<void> {
     const good: GoodCheckpoint[] = []
     let durableLsn = 0
     for (const number of this.#files.checkpoints) {
       this.#meter.beginCheckpoint(number)
-      const checked = await checkCheckpoint(directory, number, manifest.hashSecret, (at) => this.#meter.at(at))
+      const told = (at: number): void => this.#meter.at(at)
+      const checked = await checkCheckpoint(directory, number, manifest.hashSecret, told, sha256)
+      this.#verdicts.push(checked.merkle)
       if (checked.problem !== undefined) this.#add(checked.problem, true)
       if (checked.info === undefined) continue
       good.push({ info: checked.info, catalogue: checked.catalogue })
@@ -178,6 +186,7 @@ class Verification {
       records: this.#records,
       checkpoints: this.#checkpoints,
       bytes: this.#meter.totalBytes,
+      merkle: summaryOf(this.#verdicts),
       lastLsn: this.#lastLsn,
       durationMs,
     }

@@ -6,6 +6,7 @@ import type { CheckpointMetrics } from "../actors/checkpoint-report.ts"
 import type { Engine } from "../actors/engine.ts"
 import type { ExpiryMetrics } from "../actors/expiry-actor.ts"
 import type { MetadataMetrics } from "../actors/metadata-actor.ts"
+import type { MerkleMetrics } from "../actors/merkle-actor.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
@@ -50,6 +51,7 @@ export interface StoreMetrics {
     readonly backlogBytes: number
     readonly waitingWrites: number
   }
+  readonly merkle: MerkleMetrics
   readonly tables: {
     readonly records: number
     readonly liveBytes: number
@@ -200,6 +202,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
       backlogBytes: commit?.backlogBytes ?? 0,
       waitingWrites: engine.admission.count,
     },
+    merkle: engine.merkle.metrics(),
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
     indexes: indexes.metrics(),

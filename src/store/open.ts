@@ -162,6 +162,8 @@ function engineFor(
       // The other thread sees the machine's own files, not a simulation's.
       startFold: settings.checkpoint.worker && platform === nodePlatform ? startFold : undefined,
       alerts: settings.alerts,
+      merkle: settings.merkle,
+      sha256: platform.sha256,
       eventLoop: platform.eventLoop,
       residentBytes: () => platform.residentBytes(),
       onRecovery,

@@ -74,6 +74,28 @@ export interface PreparedOptions {
   readonly decisions?: number
 }
 
+export interface MerkleOptions {
+  /** Milliseconds between two looks at what became durable. Default 1,000. */
+  readonly refreshMs?: number
+  /** Milliseconds between two roots that are written to the log, if anything was written. Default 60,000. */
+  readonly recordMs?: number
+  /**
+   * When the state that was recovered is compared with the root that was written down: "before" the store is open, which
+   * takes as long as making the tree; "behind" it, and the store closes itself where they differ; "never". Default "before".
+   */
+  readonly verify?: "before" | "behind" | "never"
+  /** Whether a state that has another root than was written down is taken as it is. Default false. */
+  readonly allowMismatch?: boolean
+}
+
+/** Of whatever asks for the tree. */
+export interface MerkleCallOptions {
+  /** Told how many bytes of files were read for the tree, and about how many there are; where it is there, of the rest. */
+  readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal
+}
+
 export interface AlertOptions extends Partial<AlertThresholds> {
   /** Told of every alert that is raised, also with another severity, or cleared. */
   readonly onAlert?: (alert: Alert, change: "raised" | "cleared") => void
@@ -94,6 +116,8 @@ export interface OpenOptions {
   readonly snapshots?: SnapshotOptions
   /** Prepared transactions, of two-phase commit. */
   readonly prepared?: PreparedOptions
+  /** Whether a Merkle tree of the content is kept, written down and compared when the store is opened. Default false. */
+  readonly merkle?: MerkleOptions | boolean
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */

@@ -12,9 +12,11 @@ import {
 } from "../model/limits.ts"
 import { ALERT_DEFAULTS } from "../actors/alert-rules.ts"
 import type { AlertThresholds } from "../actors/alert-rules.ts"
+import type { MerkleRules } from "../actors/merkle-rules.ts"
 import type { Durability } from "../model/durability.ts"
 import type { Moment } from "../recovery/find-past.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
+import { merkleFrom } from "./merkle-settings.ts"
 import { durabilityFrom, integer, isBoolean, isSignal, optional, record, share, show } from "./option-checks.ts"
 import type {
   AlertOptions,
@@ -40,6 +42,7 @@ export interface Settings {
   readonly keep: Required<KeepOptions>
   readonly snapshots: Required<SnapshotOptions>
   readonly prepared: Required<PreparedOptions>
+  readonly merkle: MerkleRules
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
@@ -73,6 +76,7 @@ export function settingsFrom(options: unknown): Settings {
     "keep",
     "snapshots",
     "prepared",
+    "merkle",
     "shards",
     "segmentBytes",
     "create",
@@ -127,6 +131,7 @@ export function settingsFrom(options: unknown): Settings {
       ),
     },
     snapshots: snapshotsFrom(given["snapshots"]),
+    merkle: merkleFrom(given["merkle"]),
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
     segmentBytes:
       integer(

@@ -10,6 +10,8 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { Durability } from "../model/durability.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
+import type { MerkleDifference, MerkleSource } from "../merkle/merkle-difference.ts"
 import { checkTableName } from "../model/system-tables.ts"
 import type { DirectoryLock } from "../platform/file-system.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
@@ -37,9 +39,11 @@ import { LiveQueries } from "./live-queries.ts"
 import { Metadata } from "./metadata.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
+import { StoreMerkle } from "./merkle.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import { PreparedTransactions } from "./prepared.ts"
 import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
+import type { MerkleCallOptions } from "./options.ts"
 import type { Settings } from "./settings.ts"
 import { Reader } from "./reader.ts"
 import { SnapshotRegistry } from "./snapshot-registry.ts"
@@ -80,6 +84,7 @@ export class Store extends ConsumingStore {
   readonly #states: EngineStates
   protected override readonly consumption: Consumers
   protected override readonly viewing: Views
+  readonly #merkle: StoreMerkle
 
   /** Made by `open`. Fails with: UnsupportedFormat. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
@@ -103,6 +108,7 @@ export class Store extends ConsumingStore {
       live: new LiveQueries(engine, this.#registry, versions),
       expiries: new Expiries(engine, this.#writer, versions),
       changes: (options) => this.changes(options),
+      prove: (entry, key, options) => this.#merkle.prove(entry, key, options),
       history: (entry, key, after) => versionsOf(engine, entry, key, after),
     }
     engine.expiry.attach(this.#context.expiries)
@@ -118,6 +124,8 @@ export class Store extends ConsumingStore {
     const emit = events.emit.bind(events)
     this.consumption = new Consumers(engine, this.#context, this.#transactions, durability, emit)
     this.viewing = new Views(engine, this.#context, this.#transactions, this.#registry, emit)
+    this.#merkle = new StoreMerkle(engine, this.#life)
+    this.#merkle.recordThrough(this.#context)
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
@@ -135,7 +143,7 @@ export class Store extends ConsumingStore {
   get recovery(): RecoveryReport {
     const { recovered } = this.#engine
     invariant(recovered !== undefined, "I9: an open store was recovered")
-    return recovered.report
+    return { ...recovered.report, merkle: this.#engine.merkle.verdict }
   }
 
   /** Names of the tables that hold, or held, records. */
@@ -343,6 +351,33 @@ export class Store extends ConsumingStore {
     const report = await backUpNewest({ directory, manifest, segmentBytes, clock }, newest, path, options)
     this.#events.emit({ kind: "backed-up", report })
     return report
+  }
+
+  /**
+   * The Merkle root over everything that was written before the call, in all tables of users, and the commit that it is
+   * exact behind. Two stores with the same content have the same root, whatever their history. Without the option `merkle`
+   * the tree is made for it out of the files, in slices, about 5 s for a million records. What `onProgress` throws, and the
+   * signal, end the waiting and not the work.
+   *
+   * Fails with: StorageFailed, Corruption, MerkleMismatch, Restarting, StoreClosed, the signal's reason.
+   */
+  merkleRoot(options: MerkleCallOptions = {}): Promise<MerkleRoot> {
+    return this.#merkle.root(options)
+  }
+
+  /**
+   * The keys that this store and another do not have alike, in no order. Reads O(differences x log n) nodes of both. Exact
+   * where neither is written to meanwhile. `other`: `merkleSource()` of a store, or an object that asks one over a wire.
+   *
+   * Fails with: TypeError, what `other` fails with, and as `merkleRoot` does.
+   */
+  merkleDifference(other: MerkleSource, options: MerkleCallOptions = {}): AsyncIterableIterator<MerkleDifference> {
+    return this.#merkle.difference(other, options)
+  }
+
+  /** The nodes of the Merkle tree, for `merkleDifference` of another store; plain data, to be served over a wire. */
+  merkleSource(): MerkleSource {
+    return this.#merkle.source()
   }
 
   /**

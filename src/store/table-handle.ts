@@ -20,6 +20,8 @@ import type { IndexRegistry } from "./index-registry.ts"
 import { liveJoin, liveQuery, liveWatch } from "./live-options.ts"
 import type { LiveJoinOptions, LiveOptions } from "./live-options.ts"
 import type { LiveQueries } from "./live-queries.ts"
+import type { MerkleProof } from "../merkle/merkle-proof.ts"
+import type { MerkleCallOptions } from "./options.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
 import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
@@ -78,6 +80,7 @@ export interface TableContext {
   readonly indexes: IndexRegistry
   readonly live: LiveQueries
   readonly expiries: Expiries
+  readonly prove: (entry: TableEntry, key: string, options: MerkleCallOptions) => Promise<MerkleProof>
   history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
 }
 
@@ -313,6 +316,14 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
   /** Resolves when every index can be read. Fails with: UniqueViolation, IndexKeyRefused, NoSuchIndex, StoreClosed. */
   indexReady(): Promise<void> {
     return this.#context.indexes.of(this.#entry).ready()
+  }
+
+  /**
+   * A proof that the key is there, and the digest of its value, or that it is not: plain data, for `verifyProof` with the
+   * root of `store.merkleRoot()`. Fails as `merkleRoot` does.
+   */
+  prove(key: string, options: MerkleCallOptions = {}): Promise<MerkleProof> {
+    return this.#context.prove(this.#entry, key, options)
   }
 
   /** The value as the schema gives it back; a promise where the schema is asynchronous. Throws SchemaMismatch. */

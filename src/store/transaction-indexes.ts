@@ -66,11 +66,6 @@ export class TransactionIndexes {
     return new TableIndex<Value, Key>(name, source)
   }
 
-  /** The tables of which ranges were read. */
-  get tables(): Iterable<TableEntry> {
-    return this.#ranges.map(({ present }) => present.entry)
-  }
-
   /** Names of the tables in whose ranges others have changed something since the snapshot. */
   conflicts(snapshot: OpenSnapshot): readonly string[] {
     const { context, view } = this.#reads

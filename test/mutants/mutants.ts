@@ -6,6 +6,7 @@ import { consumerMutants } from "./mutants-of-consumers.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
+import { merkleMutants } from "./mutants-of-merkle.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { metadataMutants } from "./mutants-of-metadata.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
@@ -27,6 +28,7 @@ export const mutants: readonly Mutant[] = [
   ...restartMutants,
   ...changesMutants,
   ...consumerMutants,
+  ...merkleMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

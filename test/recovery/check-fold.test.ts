@@ -129,7 +129,13 @@ describe("damage", () => {
     const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(files) })
     const manifest = manifestIn(files)
     const directory = directoryOf(platform, DIRECTORY, manifest)
-    const { info, catalogue } = await checkCheckpoint(directory, 1, manifest.hashSecret, () => undefined)
+    const { info, catalogue } = await checkCheckpoint(
+      directory,
+      1,
+      manifest.hashSecret,
+      () => undefined,
+      platform.sha256,
+    )
     const outcomes: FoldOutcome[] = []
     const fold = new FoldCheck(directory, [{ info: info as CheckpointInfo, catalogue }], 1, 500)
     for await (const piece of surveyLog({ directory, segments: segmentsIn(files), firstSegment: 1, firstLsn: 1 })) {

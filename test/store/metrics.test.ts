@@ -48,6 +48,7 @@ test("every metric can be changed", async () => {
     backlog: { bytes: 3_000 },
     keep: { checkpoints: 1 },
     snapshots: { bytes: 20_000 },
+    merkle: { refreshMs: 500, recordMs: 500 },
     alerts: { logWarningBytes: 20_000, logCriticalBytes: 10_000_000, eventLoopMs: 50, checkpointFailures: 1 },
   })
   const store = await done(opening)
