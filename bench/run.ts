@@ -21,6 +21,7 @@ import { row as gets } from "./gets.bench.ts"
 import type { Context, Row } from "./harness.ts"
 import { row as importing } from "./import.bench.ts"
 import { installPeers } from "./install-peers.ts"
+import { row as live } from "./live.bench.ts"
 import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
@@ -49,6 +50,7 @@ const rows: readonly Row[] = [
   amplification,
   importing,
   feed,
+  live,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
     : []),

@@ -61,14 +61,18 @@ export class LiveStart {
 
   async #walk(table: string, wishes: readonly Wish[], view: ReadView): Promise<void> {
     const entry = this.#engine.catalogue.entry(table)
-    const wantsAll = wishes.some(({ wanted }) => wanted.prefix === "")
+    const byPrefix = wishesByPrefix(wishes)
     let count = 0
     this.#sliceStartMs = this.#engine.clock.monotonicMs()
     for (const key of this.#versions.keys(entry, view)) {
-      if (++count % LOOK_COUNT === 0) await this.#pause()
-      const matching = wantsAll ? wishes : wishes.filter(({ wanted }) => key.startsWith(wanted.prefix))
-      if (matching.length > 0) this.#read(table, key, matching, view)
-      if (wishes.every(({ node }) => node.isOver)) return
+      if (++count % LOOK_COUNT === 0) {
+        await this.#pause()
+        if (wishes.every(({ node }) => node.isOver)) return
+      }
+      for (const [length, prefixes] of byPrefix) {
+        const matching = prefixes.get(key.slice(0, length))
+        if (matching !== undefined) this.#read(table, key, matching, view)
+      }
     }
   }
 
@@ -77,8 +81,8 @@ export class LiveStart {
     const version = this.#versions.versionOf(entry, key, view)
     if (version === 0) return
     let read: { readonly value: unknown } | undefined
-    for (const { node, source, wanted } of wishes) {
-      if (node.isOver || !key.startsWith(wanted.prefix)) continue
+    for (const { node, source } of wishes) {
+      if (node.isOver) continue
       const known = node.known(source, key, version)
       if (known === undefined) read ??= { value: this.#versions.get(entry, key, view) }
       node.load(source, key, (known ?? read)?.value, version)
@@ -111,6 +115,20 @@ export class LiveStart {
     }
     this.#registry.check(snapshot)
   }
+}
+
+/** By the length of the prefix, by the prefix. */
+function wishesByPrefix(wishes: readonly Wish[]): Map<number, Map<string, Wish[]>> {
+  const lengths = new Map<number, Map<string, Wish[]>>()
+  for (const wish of wishes) {
+    const { prefix } = wish.wanted
+    const prefixes = lengths.get(prefix.length) ?? new Map<string, Wish[]>()
+    lengths.set(prefix.length, prefixes)
+    const equal = prefixes.get(prefix) ?? []
+    prefixes.set(prefix, equal)
+    equal.push(wish)
+  }
+  return lengths
 }
 
 function wishesByTable(nodes: readonly LiveNode<unknown>[]): Map<string, Wish[]> {

@@ -2,6 +2,7 @@
 
 import type { Mutant } from "./mutant.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
+import { liveQueryMutants } from "./mutants-of-live-queries.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...recoveryMutants,
   ...checkpointMutants,
   ...storeMutants,
+  ...liveQueryMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */
