@@ -16,6 +16,14 @@ export const liveQueryMutants: readonly Mutant[] = [
     tests: [RESTART, EQUAL_THE_LOG],
   },
   {
+    name: "live-query-goes-on-beginning-without-its-feed",
+    file: "src/store/live-queries.ts",
+    find: "=> this.#epoch === epoch",
+    replace: "=> epoch >= 0",
+    story: "The feed is lost while a live query reads its table: it shows a state in which commits are missing.",
+    tests: [RESTART],
+  },
+  {
     name: "live-query-takes-commits-that-its-snapshot-has",
     file: "src/streams/live-node.ts",
     find: " || change.version <= this.#snapshotLsn",

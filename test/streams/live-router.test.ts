@@ -11,14 +11,17 @@ import { LiveWatch } from "../../src/streams/live-watch.ts"
 import { LiveIterator } from "../../src/streams/live-iterator.ts"
 
 function commit(lsn: number, ...changes: readonly (readonly [string, number | undefined])[]): Commit {
-  return {
+  const made = {
     lsn: lsnOf(lsn),
     timeMs: 0,
+    cursor: "",
     changes: changes.map(([place, value]) => {
       const [table = "", key = ""] = place.split("/")
-      return { kind: value === undefined ? "delete" : "put", table, key, value, lsn: lsnOf(lsn) }
+      const kind: "delete" | "put" = value === undefined ? "delete" : "put"
+      return { kind, table, key, value, lsn: lsnOf(lsn) }
     }),
   }
+  return made
 }
 
 function queryOf(router: LiveRouter, source: LiveSource): LiveQuery<number> {
