@@ -23,6 +23,7 @@ import type { Context, Row } from "./harness.ts"
 import { row as importing } from "./import.bench.ts"
 import { row as indexes } from "./indexes.bench.ts"
 import { installPeers } from "./install-peers.ts"
+import { row as live } from "./live.bench.ts"
 import { row as lone } from "./lone.bench.ts"
 import { describeMachine, isLoaded, takeBenchmarkLock } from "./machine.ts"
 import { row as memory } from "./memory.bench.ts"
@@ -61,6 +62,7 @@ const rows: readonly Row[] = [
   feed,
   views,
   changes,
+  live,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]
     : []),

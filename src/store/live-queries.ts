@@ -40,9 +40,10 @@ export class LiveQueries {
   readonly #start: LiveStart
   readonly #router: LiveRouter
   #feed: FeedSubscription | undefined = undefined
-  /** Those that have to be started, and are not being started. */
-  #waiting: Set<LiveNode<unknown>> = new Set()
-  #isStarting = false
+  /** Those that begin at the end of the turn. */
+  readonly #waiting: Set<LiveNode<unknown>> = new Set()
+  /** Rises with every loss of the feed, which ends the starts that are under way. */
+  #epoch = 0
   /** Losses of the feed since a commit came. */
   #lossCount = 0
   #startCount = 0
@@ -108,6 +109,7 @@ export class LiveQueries {
       for (const node of nodes) node.fail("it followed its tables", reason)
       return
     }
+    this.#epoch++
     for (const node of nodes) node.interrupt()
     this.#connect()
     this.#restart(nodes)
@@ -131,41 +133,44 @@ export class LiveQueries {
     feed?.subscription?.unsubscribe()
   }
 
+  /** Those that are to begin on the same turn begin together. */
   #restart(nodes: readonly LiveNode<unknown>[]): void {
+    if (this.#waiting.size === 0) {
+      queueMicrotask(() => {
+        const together = [...this.#waiting]
+        this.#waiting.clear()
+        void this.#begin(together)
+      })
+    }
     for (const node of nodes) this.#waiting.add(node)
-    if (!this.#isStarting) void this.#startWaiting()
   }
 
-  /** Starts those that wait, until nobody does. */
-  async #startWaiting(): Promise<void> {
-    this.#isStarting = true
-    // Those that are made on the same turn start together.
-    await Promise.resolve()
-    let attempts = 0
-    while (this.#waiting.size > 0) {
-      const nodes = [...this.#waiting]
-      this.#waiting.clear()
+  /** Lets them begin, again and again where that comes to nothing. A loss of the feed ends it: all begin anew then. */
+  async #begin(nodes: readonly LiveNode<unknown>[]): Promise<void> {
+    const epoch = this.#epoch
+    const isCurrent = (): boolean => this.#epoch === epoch
+    for (let attempt = 1; isCurrent(); attempt++) {
+      const open = nodes.filter((node) => !node.isOver)
+      if (open.length === 0) return
       this.#startCount++
       try {
-        await this.#start.run(nodes)
-        attempts = 0
-        this.#router.shown(nodes)
+        if (await this.#start.run(open, isCurrent)) this.#router.shown(open)
+        return
       } catch (cause) {
-        this.#failedStart(nodes, cause, ++attempts)
-        // What took the snapshot away needs its time.
-        await this.#start.rest(Math.min(2 ** attempts, REST_MS_MAX))
+        if (!isCurrent()) return
+        this.#failedStart(open, cause, attempt)
       }
+      // What took the snapshot away needs its time.
+      await this.#start.rest(Math.min(2 ** attempt, REST_MS_MAX))
     }
-    this.#isStarting = false
   }
 
-  #failedStart(nodes: readonly LiveNode<unknown>[], cause: unknown, attempts: number): void {
+  #failedStart(nodes: readonly LiveNode<unknown>[], cause: unknown, attempt: number): void {
     for (const node of nodes) {
       if (node.isOver) continue
       node.interrupt()
       if (cause instanceof StoreClosed) node.end({ reason: cause })
-      else if (isPassing(cause) && attempts < ATTEMPT_COUNT_MAX) this.#waiting.add(node)
-      else node.fail(READING, cause)
+      else if (!isPassing(cause) || attempt >= ATTEMPT_COUNT_MAX) node.fail(READING, cause)
     }
   }
 }

@@ -31,17 +31,19 @@ export class LiveStart {
   readonly #engine: Engine
   readonly #registry: SnapshotRegistry
   readonly #versions: VersionReader
-  #sliceStartMs = 0
-
   constructor(engine: Engine, registry: SnapshotRegistry, versions: VersionReader) {
     this.#engine = engine
     this.#registry = registry
     this.#versions = versions
   }
 
-  /** Loads them and lets them go on from there. Fails with: SnapshotExpired, Restarting, StoreClosed, Corruption. */
-  async run(nodes: readonly LiveNode<unknown>[]): Promise<void> {
+  /**
+   * Loads them and lets them go on from there. False, with nothing done that counts, where `isCurrent` says meanwhile that
+   * this start means nothing any more. Fails with: SnapshotExpired, Restarting, StoreClosed, Corruption.
+   */
+  async run(nodes: readonly LiveNode<unknown>[], isCurrent: () => boolean): Promise<boolean> {
     await this.#engine.ready()
+    if (!isCurrent()) return false
     const snapshot = this.#registry.take()
     try {
       const { lsn } = snapshot
@@ -50,26 +52,38 @@ export class LiveStart {
       for (const [table, wishes] of wishesByTable(nodes)) {
         const walking = wishes.filter(({ wanted }) => wanted.key === undefined)
         for (const wish of wishes) if (wish.wanted.key !== undefined) this.#read(table, wish.wanted.key, [wish], view)
-        if (walking.length > 0) await this.#walk(table, walking, view)
+        if (walking.length > 0 && !(await this.#walk(table, walking, view, isCurrent))) return false
       }
       await this.#untilDurable(snapshot)
+      if (!isCurrent()) return false
       for (const node of nodes) node.finish()
+      return true
     } finally {
       this.#registry.release(snapshot)
     }
   }
 
-  async #walk(table: string, wishes: readonly Wish[], view: ReadView): Promise<void> {
-    const entry = this.#engine.catalogue.entry(table)
-    const wantsAll = wishes.some(({ wanted }) => wanted.prefix === "")
+  /** False where the start means nothing any more. */
+  async #walk(table: string, wishes: readonly Wish[], view: ReadView, isCurrent: () => boolean): Promise<boolean> {
+    const { catalogue, clock } = this.#engine
+    const entry = catalogue.entry(table)
+    const byPrefix = wishesByPrefix(wishes)
     let count = 0
-    this.#sliceStartMs = this.#engine.clock.monotonicMs()
+    let sliceStartMs = clock.monotonicMs()
     for (const key of this.#versions.keys(entry, view)) {
-      if (++count % LOOK_COUNT === 0) await this.#pause()
-      const matching = wantsAll ? wishes : wishes.filter(({ wanted }) => key.startsWith(wanted.prefix))
-      if (matching.length > 0) this.#read(table, key, matching, view)
-      if (wishes.every(({ node }) => node.isOver)) return
+      if (++count % LOOK_COUNT === 0 && clock.monotonicMs() - sliceStartMs >= SLICE_MS) {
+        // Others have their turn.
+        await this.rest(0)
+        if (!isCurrent()) return false
+        if (wishes.every(({ node }) => node.isOver)) return true
+        sliceStartMs = clock.monotonicMs()
+      }
+      for (const [length, prefixes] of byPrefix) {
+        const matching = prefixes.get(key.slice(0, length))
+        if (matching !== undefined) this.#read(table, key, matching, view)
+      }
     }
+    return true
   }
 
   #read(table: string, key: string, wishes: readonly Wish[], view: ReadView): void {
@@ -77,8 +91,8 @@ export class LiveStart {
     const version = this.#versions.versionOf(entry, key, view)
     if (version === 0) return
     let read: { readonly value: unknown } | undefined
-    for (const { node, source, wanted } of wishes) {
-      if (node.isOver || !key.startsWith(wanted.prefix)) continue
+    for (const { node, source } of wishes) {
+      if (node.isOver) continue
       const known = node.known(source, key, version)
       if (known === undefined) read ??= { value: this.#versions.get(entry, key, view) }
       node.load(source, key, (known ?? read)?.value, version)
@@ -89,14 +103,6 @@ export class LiveStart {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#engine.clock.after(ms, resolve, true)
     await promise
-  }
-
-  /** Lets others have their turn when this one has been long enough. */
-  async #pause(): Promise<void> {
-    const { clock } = this.#engine
-    if (clock.monotonicMs() - this.#sliceStartMs < SLICE_MS) return
-    await this.rest(0)
-    this.#sliceStartMs = clock.monotonicMs()
   }
 
   async #untilDurable(snapshot: OpenSnapshot): Promise<void> {
@@ -111,6 +117,20 @@ export class LiveStart {
     }
     this.#registry.check(snapshot)
   }
+}
+
+/** By the length of the prefix, by the prefix. */
+function wishesByPrefix(wishes: readonly Wish[]): Map<number, Map<string, Wish[]>> {
+  const lengths = new Map<number, Map<string, Wish[]>>()
+  for (const wish of wishes) {
+    const { prefix } = wish.wanted
+    const prefixes = lengths.get(prefix.length) ?? new Map<string, Wish[]>()
+    lengths.set(prefix.length, prefixes)
+    const equal = prefixes.get(prefix) ?? []
+    prefixes.set(prefix, equal)
+    equal.push(wish)
+  }
+  return lengths
 }
 
 function wishesByTable(nodes: readonly LiveNode<unknown>[]): Map<string, Wish[]> {

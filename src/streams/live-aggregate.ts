@@ -3,7 +3,7 @@
 // give what they gave when it came.
 
 import { ExactSum } from "./exact-sum.ts"
-import { compareSortKeys, sortKeyFrom } from "./live-order.ts"
+import { abbreviated, compareSortKeys, sortKeyFrom } from "./live-order.ts"
 import type { OrderValue, SortKey } from "./live-order.ts"
 import { SortedBlocks } from "./sorted-blocks.ts"
 
@@ -174,6 +174,7 @@ class GroupFold<Value, Key extends Group, Result> implements Fold<Value, Readonl
 }
 
 interface Extreme<Result> {
+  readonly abbreviated: number
   readonly sortKey: SortKey
   readonly key: string
   readonly value: Result
@@ -185,7 +186,8 @@ function extreme<Value, Result extends OrderValue>(
 ): Aggregate<Value, Result | undefined> {
   const itemOf = (row: Value, key: string): Extreme<Result> => {
     const value = of(row, key)
-    return { sortKey: sortKeyFrom(value), key, value }
+    const sortKey = sortKeyFrom(value)
+    return { abbreviated: abbreviated(sortKey), sortKey, key, value }
   }
   return {
     start: () => {

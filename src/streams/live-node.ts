@@ -6,7 +6,6 @@
 // While it loads, commits behind the snapshot are kept, the last change of each key, and applied at the end: so no commit
 // is left out and none counts twice. What it showed before stays until then.
 
-import type { Change } from "../model/change.ts"
 import { OrreryError } from "../model/errors.ts"
 import { QueryFailed } from "../model/live-errors.ts"
 import type { SourceChange } from "./live-row.ts"
@@ -66,6 +65,8 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
   protected abstract take(source: number, key: string, value: unknown, version: number): void
   /** Shows the state that was loaded, and what followed it. */
   protected abstract complete(behind: readonly SourceChange[]): void
+  /** Whether a change could make a difference. */
+  protected abstract concerns(change: SourceChange): boolean
   protected abstract step(changes: readonly SourceChange[]): void
 
   /** A snapshot at that commit is about to be loaded. Commits that come meanwhile may be received already. */
@@ -100,21 +101,28 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
     this.#changes = []
   }
 
-  /** A change of the commit that is being handed on. */
-  receive(source: number, change: Change): void {
-    if (this.#phase === "waiting" || this.isOver || change.lsn <= this.#snapshotLsn) return
-    const { key, kind, lsn } = change
-    this.#guard("it took a change in", () => {
-      const row = { source, key, isThere: kind === "put", value: change.value, version: lsn }
-      if (this.#phase === "following") this.#changes.push(row)
-      else this.#behind[source]?.set(key, row)
-    })
+  /** A change of the commit that is being handed on. Returns whether it concerns this value. */
+  receive(change: SourceChange): boolean {
+    if (this.#phase === "waiting" || this.isOver || change.version <= this.#snapshotLsn) return false
+    if (this.#phase === "loading") {
+      this.#behind[change.source]?.set(change.key, change)
+      return false
+    }
+    // Written out: of a thousand queries nearly all say no here, for every change. Of a commit that is taken in by half the
+    // rest counts too: a row that came with it may go with it.
+    try {
+      if (this.#changes.length === 0 && !this.concerns(change)) return false
+    } catch (cause) {
+      this.fail("it took a change in", cause)
+      return false
+    }
+    this.#changes.push(change)
+    return true
   }
 
   /** The commit is complete. */
   settle(): void {
     const changes = this.#changes
-    if (changes.length === 0 || this.isOver) return
     this.#changes = []
     this.#guard("it took a change in", () => this.step(changes))
   }

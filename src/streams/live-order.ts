@@ -23,23 +23,29 @@ export interface Ordered {
   readonly sortKey: SortKey | readonly SortKey[] | undefined
 }
 
+/** Between the abbreviated keys of numbers and those of strings. */
+const NUMBER_MAX = 2 ** 1000
+
 /** An order as a pair of functions that belong together. */
 export interface RowOrder {
   /** Fails with: TypeError for what cannot be ordered by, and what the user's function throws. */
   readonly sortKeyOf: (value: unknown, key: string) => Ordered["sortKey"]
+  /** A number that is lower than another's only if the row stands before it. */
+  readonly abbreviate: (sortKey: Ordered["sortKey"]) => number
   /** Below zero: left stands before right. Zero only for the same key. */
   readonly compare: (left: Ordered, right: Ordered) => number
 }
 
 /** Without an order: by key. */
 export function rowOrder(orderBy: OrderBy | undefined): RowOrder {
-  if (orderBy === undefined) return { sortKeyOf: () => undefined, compare: compareKeys }
+  if (orderBy === undefined) return { sortKeyOf: () => undefined, abbreviate: () => 0, compare: compareKeys }
   if (typeof orderBy === "function") return singleOrder(orderBy, 1)
   const [first] = orderBy
   if (first !== undefined && orderBy.length === 1) return singleOrder(first.by, signOf(first))
   const signs = orderBy.map(signOf)
   return {
     sortKeyOf: (value, key) => orderBy.map(({ by }) => sortKeyFrom(by(value, key))),
+    abbreviate: (sortKey) => abbreviated((sortKey as readonly SortKey[])[0] as SortKey) * (signs[0] as number),
     compare: (left, right) => {
       const lefts = left.sortKey as readonly SortKey[]
       const rights = right.sortKey as readonly SortKey[]
@@ -69,9 +75,21 @@ export function compareSortKeys(left: SortKey, right: SortKey): number {
   return Number(right !== right) - Number(left !== left)
 }
 
+/** A number in the order of sort keys, equal where it cannot tell: numbers as they are, strings by their first letters. */
+export function abbreviated(sortKey: SortKey): number {
+  if (typeof sortKey === "string") {
+    const unit = (index: number): number => (index < sortKey.length ? sortKey.charCodeAt(index) : 0)
+    return NUMBER_MAX * (2 + (unit(0) * 2 ** 32 + unit(1) * 2 ** 16 + unit(2)) / 2 ** 48)
+  }
+  const number = Number(sortKey)
+  if (number !== number) return -2 * NUMBER_MAX
+  return Math.min(NUMBER_MAX, Math.max(-NUMBER_MAX, number))
+}
+
 function singleOrder(by: OrderPart["by"], sign: number): RowOrder {
   return {
     sortKeyOf: (value, key) => sortKeyFrom(by(value, key)),
+    abbreviate: (sortKey) => abbreviated(sortKey as SortKey) * sign,
     compare: (left, right) => {
       const order = compareSortKeys(left.sortKey as SortKey, right.sortKey as SortKey)
       return order === 0 ? compareKeys(left, right) : order * sign

@@ -173,6 +173,10 @@ export class LiveQuery<Value = unknown> extends LiveNode<readonly LiveRow<Value>
     if (isFirst) for (const fold of this.#folds) fold.begin()
   }
 
+  protected override concerns(change: SourceChange): boolean {
+    return (this.#stage as LiveStage).concerns(change)
+  }
+
   protected override step(changes: readonly SourceChange[]): void {
     const deltas = (this.#stage as LiveStage).step(changes) as LiveDelta<Value>[]
     if (deltas.length > 0) this.#note(deltas)

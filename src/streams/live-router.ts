@@ -118,18 +118,21 @@ export class LiveRouter implements LiveHost {
 }
 
 function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: Set<LiveNode<unknown>>): void {
-  for (const route of whole.values()) give(route, change, touched)
+  if (whole.size > 0) give(whole, change, touched)
   const watching = byKey.size === 0 ? undefined : byKey.get(change.key)
-  if (watching !== undefined) for (const route of watching.values()) give(route, change, touched)
+  if (watching !== undefined) give(watching, change, touched)
   for (const [length, prefixes] of byPrefix) {
     const found = change.key.length < length ? undefined : prefixes.get(change.key.slice(0, length))
-    if (found !== undefined) for (const route of found.values()) give(route, change, touched)
+    if (found !== undefined) give(found, change, touched)
   }
 }
 
-function give({ node, source }: Route, change: Change, touched: Set<LiveNode<unknown>>): void {
-  node.receive(source, change)
-  touched.add(node)
+/** Gives the change to all of them; those that take it share the object. */
+function give(routes: Routes, { kind, key, lsn, value }: Change, touched: Set<LiveNode<unknown>>): void {
+  const first = { source: 0, key, isThere: kind === "put", value, version: lsn }
+  for (const { node, source } of routes.values()) {
+    if (node.receive(source === 0 ? first : { ...first, source })) touched.add(node)
+  }
 }
 
 function newRoutes(): Routes {

@@ -20,6 +20,8 @@ export interface LiveStage {
   loaded(): void
   /** The result is as these rows are: shows them. */
   keepResult(rows: readonly LiveRow[]): void
+  /** Whether a change could make a difference. Throws what the user's functions throw. */
+  concerns(change: SourceChange): boolean
   /** Applies the changes of one commit. Throws what the user's functions throw. */
   step(changes: readonly SourceChange[]): LiveDelta[]
 }
@@ -56,6 +58,10 @@ export class TableStage implements LiveStage {
 
   keepResult(rows: readonly LiveRow[]): void {
     this.#window.keepResult(rows)
+  }
+
+  concerns(change: SourceChange): boolean {
+    return this.#window.concerns(change)
   }
 
   step(changes: readonly SourceChange[]): LiveDelta[] {
@@ -98,6 +104,10 @@ export class JoinStage implements LiveStage {
 
   keepResult(rows: readonly LiveRow[]): void {
     this.#window.keepResult(rows)
+  }
+
+  concerns(): boolean {
+    return true
   }
 
   step(changes: readonly SourceChange[]): LiveDelta[] {

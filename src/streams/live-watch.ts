@@ -42,6 +42,10 @@ export class LiveWatch<Value = unknown> extends LiveNode<Value | undefined> {
     this.step(behind)
   }
 
+  protected override concerns(): boolean {
+    return true
+  }
+
   protected override step(changes: readonly SourceChange[]): void {
     for (const { isThere, value, version } of changes) this.#row = isThere ? { value, version } : undefined
   }

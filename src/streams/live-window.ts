@@ -26,8 +26,12 @@ export interface WindowOptions {
 
 /** A row that matches. */
 interface Entry extends Ordered {
-  readonly value: unknown
-  readonly version: number
+  readonly key: string
+  value: unknown
+  version: number
+  sortKey: Ordered["sortKey"]
+  /** See SortedBlocks. */
+  abbreviated: number
   /** What users see of it; made when it is in the window for the first time. */
   row: LiveRow | undefined
   /** What they saw before, to be shown again if it is the same. */
@@ -72,8 +76,8 @@ export class LiveWindow {
 
   /** Takes in a row before the first result is asked for. `loaded` has to follow. */
   load(key: string, value: unknown, version: number, earlier?: LiveWindow): void {
+    if (!this.#isIn(value, key)) return
     const entry = this.#entryFor(key, value, version)
-    if (entry === undefined) return
     const old = earlier === undefined ? undefined : earlier.#entries.get(key)
     if (old !== undefined && old.version === version && old.value === value) entry.row = old.row
     else entry.earlier = old?.row
@@ -87,6 +91,11 @@ export class LiveWindow {
   /** Shows these rows, which are the same as its own. */
   keepResult(rows: readonly LiveRow[]): void {
     this.#result = rows
+  }
+
+  /** Whether the row is, or will be, one that matches. Throws what the user's function throws. */
+  concerns({ key, isThere, value }: SourceChange): boolean {
+    return (isThere && this.#isIn(value, key)) || this.#entries.has(key)
   }
 
   /** Applies the changes of one commit, and returns what they do to the window. Throws what the user's functions throw. */
@@ -107,21 +116,29 @@ export class LiveWindow {
     return deltas
   }
 
-  #entryFor(key: string, value: unknown, version: number): Entry | undefined {
-    if (this.#where !== undefined && !this.#where(value, key)) return undefined
-    return { key, value, version, sortKey: this.#order.sortKeyOf(value, key), row: undefined, earlier: undefined }
+  #isIn(value: unknown, key: string): boolean {
+    return this.#where === undefined || this.#where(value, key)
+  }
+
+  #entryFor(key: string, value: unknown, version: number): Entry {
+    const sortKey = this.#order.sortKeyOf(value, key)
+    const abbreviated = this.#order.abbreviate(sortKey)
+    return { key, value, version, sortKey, abbreviated, row: undefined, earlier: undefined }
   }
 
   #apply({ key, isThere, value, version }: SourceChange, deltas: LiveDelta[] | undefined): void {
-    const old = this.#entries.get(key)
-    const entry = isThere ? this.#entryFor(key, value, version) : undefined
-    if (entry !== undefined) {
-      this.#entries.set(key, entry)
-      if (old === undefined) this.#insert(entry, deltas)
-      else this.#exchange(old, entry, deltas)
-    } else if (old !== undefined) {
+    const entry = this.#entries.get(key)
+    if (isThere && this.#isIn(value, key)) {
+      if (entry !== undefined) {
+        this.#exchange(entry, value, version, deltas)
+      } else {
+        const made = this.#entryFor(key, value, version)
+        this.#entries.set(key, made)
+        this.#insert(made, deltas)
+      }
+    } else if (entry !== undefined) {
       this.#entries.delete(key)
-      this.#remove(old, deltas)
+      this.#remove(entry, deltas)
     }
   }
 
@@ -141,28 +158,31 @@ export class LiveWindow {
     if (this.#sorted.count >= this.#high) this.#enter(this.#at(this.#high - 1), this.#high - 1, deltas)
   }
 
-  /** One row takes the place of another one of the same key. */
-  #exchange(old: Entry, entry: Entry, deltas: LiveDelta[] | undefined): void {
+  /** A row gets another value, and with it, perhaps, another place. */
+  #exchange(entry: Entry, value: unknown, version: number, deltas: LiveDelta[] | undefined): void {
     const high = this.#high
     const low = this.#low
-    entry.earlier = old.row ?? old.earlier
-    if (this.#order.compare(old, entry) === 0) {
-      const rank = this.#sorted.replace(entry, high)
-      if (deltas !== undefined && rank >= low && rank < high) this.#change(old, entry, rank, rank, deltas)
-      return
-    }
-    const from = this.#sorted.remove(old, high)
-    const to = this.#sorted.add(entry, high)
-    if (deltas === undefined) return
+    const sortKey = this.#order.sortKeyOf(value, entry.key)
+    const isMoved = this.#order.compare({ key: entry.key, sortKey }, entry) !== 0
+    const from = isMoved ? this.#sorted.remove(entry, high) : this.#sorted.rankOf(entry, high)
     const wasIn = from >= low && from < high
+    const before = wasIn && deltas !== undefined ? this.#rowOf(entry) : undefined
+    entry.earlier = entry.row ?? entry.earlier
+    entry.row = undefined
+    entry.value = value
+    entry.version = version
+    entry.sortKey = sortKey
+    entry.abbreviated = this.#order.abbreviate(sortKey)
+    const to = isMoved ? this.#sorted.add(entry, high) : from
+    if (deltas === undefined) return
     const isIn = to >= low && to < high
-    if (wasIn && isIn) {
-      this.#change(old, entry, from, to, deltas)
+    if (before !== undefined && isIn) {
+      this.#change(before, entry, from, to, deltas)
       return
     }
     // On the same side of the window: nothing in it has moved.
     if (!wasIn && !isIn && from < low === to < low) return
-    if (wasIn) this.#leave(old, from, deltas)
+    if (before !== undefined) deltas.push({ type: "leave", key: before.key, value: before.value, index: from - low })
     else if (from < low) this.#leave(this.#at(low - 1), low, deltas)
     else this.#leave(this.#at(high), high - 1, deltas)
     if (isIn) this.#enter(entry, to, deltas)
@@ -170,9 +190,7 @@ export class LiveWindow {
     else this.#enter(this.#at(high - 1), high - 1, deltas)
   }
 
-  #change(old: Entry, entry: Entry, from: number, to: number, deltas: LiveDelta[]): void {
-    const before = this.#rowOf(old)
-    entry.earlier = before
+  #change(before: LiveRow, entry: Entry, from: number, to: number, deltas: LiveDelta[]): void {
     const row = this.#rowOf(entry)
     const place = { key: entry.key, value: row.value, before: before.value, index: to - this.#low }
     if (from !== to) deltas.push({ type: "move", ...place, from: from - this.#low })

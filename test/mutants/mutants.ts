@@ -7,6 +7,7 @@ import { checkpointMutants } from "./mutants-of-checkpoints.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
 import { merkleMutants } from "./mutants-of-merkle.ts"
+import { liveQueryMutants } from "./mutants-of-live-queries.ts"
 import { logMutants } from "./mutants-of-the-log.ts"
 import { metadataMutants } from "./mutants-of-metadata.ts"
 import { platformMutants } from "./mutants-of-the-platform.ts"
@@ -29,6 +30,7 @@ export const mutants: readonly Mutant[] = [
   ...changesMutants,
   ...consumerMutants,
   ...merkleMutants,
+  ...liveQueryMutants,
 ]
 
 /** The one that ORRERY_MUTANT names; undefined where it names none. Throws for a name that no mutant has. */

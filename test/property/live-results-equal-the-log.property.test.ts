@@ -35,10 +35,10 @@ test("live results equal the log, folded, at every step, over restarts", async (
       shownCount += follower.shown.length
       await untilSettled(platform, store.close())
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   )
-  expect(shownCount).toBeGreaterThan(2_000)
-}, 60_000)
+  expect(shownCount).toBeGreaterThan(1_000)
+}, 240_000)
 
 test("a live query shows nothing that a failing disk takes back, and goes on when the log does", async () => {
   const before = probes().get("the log failed") ?? 0
@@ -88,7 +88,7 @@ test("a live query shows nothing that a failing disk takes back, and goes on whe
         await untilSettled(after, again.close())
       },
     ),
-    { numRuns: 80 },
+    { numRuns: 40 },
   )
-  expect((probes().get("the log failed") ?? 0) - before).toBeGreaterThan(20)
-}, 60_000)
+  expect((probes().get("the log failed") ?? 0) - before).toBeGreaterThan(10)
+}, 240_000)

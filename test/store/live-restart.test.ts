@@ -5,9 +5,11 @@ import { expect, test } from "vitest"
 import { applyDeltas, open, QueryFailed } from "../../src/index.ts"
 import type { LiveRow, Store } from "../../src/index.ts"
 import { probes } from "../../src/model/invariant.ts"
+import { nodeClock } from "../../src/platform/node/node-clock.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
 import { untilSettled } from "../property/store-history.ts"
+import { temporaryStore } from "./temporary-store.ts"
 
 const LOST = "live queries start anew because the feed has lost its place"
 
@@ -139,4 +141,46 @@ test("a query on a disk that fails shows the durable state, never what was taken
   expect(results.at(-1)).toBe([...table.keys()].sort().join())
   expect(query.error).not.toBeInstanceOf(QueryFailed)
   await untilSettled(platform, store.close())
+})
+
+test("a feed that is lost while a query reads a large table makes it begin anew: nothing in between is missing", async () => {
+  // Time is real, so that the walk goes in slices; the disk is not, so that it can be made to fail.
+  const simulated = simulatePlatform({ seed: 3 })
+  const store = await open("/data", { platform: { ...simulated, clock: nodeClock }, shards: 2 })
+  const table = store.table<number>("t")
+  await table.putMany(Array.from({ length: 120_000 }, (_, n) => [`k${n}`, n] as const))
+  const query = table.live({ where: (n) => n <= 0 })
+  const shown: unknown[] = []
+  query.observable().subscribe((rows) => shown.push(rows[0]?.value))
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  expect(store.metrics().live.starts).toBe(1)
+  const { faults } = simulated.fileSystem
+  faults.add({ operation: 0, through: Number.POSITIVE_INFINITY, only: ["read"], error: "EIO" })
+  const lost = probes().get(LOST) ?? 0
+  // Before it is up again.
+  await Promise.all([table.put("k0", -1), store.killActor("store/change-publisher", new Error("killed by the test"))])
+  await store.ready()
+  while (probes().get(LOST) === lost) await new Promise<void>((resolve) => setImmediate(resolve))
+  faults.clear()
+  expect(query.isReady).toBe(false)
+  await query.ready
+  await store.flush()
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  expect(shown).toEqual([-1])
+  await store.close()
+})
+
+test("a watched key does not wait for the large table that another query reads", async () => {
+  const store = await temporaryStore()
+  const large = store.table<number>("large")
+  await large.putMany(Array.from({ length: 30_000 }, (_, n) => [`k${n}`, n] as const))
+  const order: string[] = []
+  const query = large.live()
+  const first = query.ready.then(() => order.push("query"))
+  await new Promise<void>((resolve) => setImmediate(resolve))
+  const watch = large.watch("k7")
+  const second = watch.ready.then(() => order.push("watch"))
+  await Promise.all([first, second])
+  expect(order).toEqual(["watch", "query"])
+  expect(watch.result).toBe(7)
 })

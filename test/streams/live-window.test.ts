@@ -3,7 +3,7 @@
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { differenceOf } from "../../src/streams/live-difference.ts"
-import { compareSortKeys, sortKeyFrom } from "../../src/streams/live-order.ts"
+import { abbreviated, compareSortKeys, sortKeyFrom } from "../../src/streams/live-order.ts"
 import type { OrderBy, SortKey } from "../../src/streams/live-order.ts"
 import { applyDeltas, revertDeltas } from "../../src/streams/live-row.ts"
 import type { LiveRow, SourceChange } from "../../src/streams/live-row.ts"
@@ -206,6 +206,7 @@ test("the order of order values is total, numbers of all kinds before strings", 
     fc.property(value, value, value, (a, b, c) => {
       expect(compareSortKeys(a, b)).toBe(0 - compareSortKeys(b, a))
       expect(compareSortKeys(a, a)).toBe(0)
+      if (abbreviated(a) < abbreviated(b)) expect(compareSortKeys(a, b)).toBe(-1)
       if (compareSortKeys(a, b) <= 0 && compareSortKeys(b, c) <= 0) expect(compareSortKeys(a, c)).toBeLessThanOrEqual(0)
     }),
     { numRuns: 2_000 },
@@ -217,15 +218,20 @@ test("the order of order values is total, numbers of all kinds before strings", 
 })
 
 test("sorted blocks tell ranks and items like a sorted array, also when they split and empty", () => {
-  const compare = (left: number, right: number): number => left - right
-  const blocks = new SortedBlocks<number>(compare)
+  // Ten items share an abbreviated key.
+  const itemOf = (value: number): { value: number; abbreviated: number } => ({
+    value,
+    abbreviated: Math.floor(value / 100),
+  })
+  const blocks = new SortedBlocks<ReturnType<typeof itemOf>>((left, right) => left.value - right.value)
   const model: number[] = []
+  const all = (): number[] => blocks.slice(0, Infinity).map(({ value }) => value)
   let chance = 7
   const next = (bound: number): number => {
     chance = (Math.imul(chance, 1_103_515_245) + 12_345) >>> 0
     return (chance >>> 8) % bound
   }
-  blocks.load(Array.from({ length: 900 }, (_, n) => (899 - n) * 10))
+  blocks.load(Array.from({ length: 900 }, (_, n) => itemOf((899 - n) * 10)))
   for (let n = 0; n < 900; n++) model.push(n * 10)
   for (let turn = 0; turn < 12_000; turn++) {
     // More and more, then fewer and fewer.
@@ -234,21 +240,22 @@ test("sorted blocks tell ranks and items like a sorted array, also when they spl
     const rank = at < 0 ? model.length : at
     const isThere = model[rank] === value
     if (!isThere && turn < 6_000) {
-      expect(blocks.add(value)).toBe(rank)
+      expect(blocks.add(itemOf(value))).toBe(rank)
       model.splice(rank, 0, value)
     } else if (turn >= 6_000) {
       const victim = isThere ? value : (model[Math.min(rank, model.length - 1)] as number)
-      if (!isThere) expect(blocks.remove(value)).toBe(-1)
-      expect(blocks.remove(victim)).toBe(model.indexOf(victim))
+      if (!isThere) expect(blocks.remove(itemOf(value))).toBe(-1)
+      expect(blocks.rankOf(itemOf(victim))).toBe(model.indexOf(victim))
+      expect(blocks.remove(itemOf(victim))).toBe(model.indexOf(victim))
       model.splice(model.indexOf(victim), 1)
       if (model.length === 0) break
     }
     if (turn % 500 === 0) {
-      expect(blocks.slice(0, Infinity)).toEqual(model)
-      expect(blocks.at(rank)).toBe(model[rank])
-      expect(blocks.slice(rank, rank + 5)).toEqual(model.slice(rank, rank + 5))
+      expect(all()).toEqual(model)
+      expect(blocks.at(rank)?.value).toBe(model[rank])
+      expect(blocks.slice(rank, rank + 5).map((item) => item.value)).toEqual(model.slice(rank, rank + 5))
     }
   }
+  expect(all()).toEqual(model)
   expect(blocks.count).toBe(model.length)
-  expect(blocks.slice(0, Infinity)).toEqual(model)
 })
