@@ -93,14 +93,14 @@ function define(store: Store, users: TableHandle<UserRecord>, mode: string): Vie
         initial: { sum: 0, count: 0 },
         add: ({ sum, count }, score) => ({ sum: sum + score, count: count + 1 }),
         remove: ({ sum, count }, score) => ({ sum: sum - score, count: count - 1 }),
-      }) as View
+      })
     case "fold":
       return store.view("view", {
         from: users,
         key: ({ value }) => String(value?.age),
         initial: 0,
         fold: (count: number) => count + 1,
-      }) as View
+      })
     default:
       return undefined
   }

@@ -18,15 +18,15 @@ export type {
   SnapshotOptions,
 } from "./store/options.ts"
 export type { CheckpointRunOptions, Store } from "./store/store.ts"
+export type { TableHandle } from "./store/table-handle.ts"
 export type {
   DeleteOptions,
   PutManyOptions,
   PutOptions,
-  TableHandle,
   TableOptions,
   TtlOptions,
   WriteOptions,
-} from "./store/table-handle.ts"
+} from "./store/table-options.ts"
 export type { Snapshot } from "./store/snapshot.ts"
 export type {
   IndexDefinition,

@@ -1,20 +1,5 @@
 // The engine: its actors, what they hand to each other, and the tree that keeps them alive.
 //
-//   store  rest_for_one, 10 restarts in 60 s
-//   ├─ log  one_for_all, intensity 0: its failure is the store's, and everything behind it starts anew
-//   │  ├─ recoverer
-//   │  └─ wal-writer
-//   ├─ shards  one_for_one
-//   │  └─ shard-0 … shard-n
-//   ├─ checkpointer
-//   ├─ change-publisher
-//   ├─ consumers
-//   ├─ services  one_for_one
-//   │  ├─ expiry
-//   │  └─ metadata
-//   ├─ merkle
-//   └─ monitor
-//
 // The store above uses the fields marked 'hot' on every operation; everything else is done once an event.
 
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
@@ -45,7 +30,6 @@ import type { GroupCommit } from "../wal/group-commit.ts"
 import { ChangePublisherActor } from "./change-publisher-actor.ts"
 import { CheckpointerActor } from "./checkpointer-actor.ts"
 import { ConsumersActor } from "./consumers-actor.ts"
-import type { SupervisorSpecification } from "./child-specification.ts"
 import type { EngineContext, EngineSettings, RecoveredLog } from "./engine-context.ts"
 import type { EngineEvent } from "./engine-event.ts"
 import { ExpiryActor } from "./expiry-actor.ts"
@@ -53,7 +37,7 @@ import { MetadataActor } from "./metadata-actor.ts"
 import { MerkleActor } from "./merkle-actor.ts"
 import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
-import { actorChild } from "./run-actor.ts"
+import { engineTree } from "./engine-tree.ts"
 import { ShardActor } from "./shard-actor.ts"
 import type { StoreState, StoreStatus } from "./store-status.ts"
 import type { SupervisionEvent } from "./supervision-event.ts"
@@ -141,7 +125,11 @@ export class Engine implements EngineContext {
 
   /** Recovers and brings every actor up. Fails with what the first one fails with. */
   async start(): Promise<void> {
-    const tree = await startTree(this.#specification(), this.clock, (event) => this.#onSupervision(event))
+    const { shards, consumers, expiry, pipelines, merkle, monitor } = this
+    const log = { recoverer: this.#recoverer, writer: this.#writer }
+    const files = { checkpointer: this.#checkpointer, publisher: this.#publisher }
+    const specification = engineTree({ ...log, shards, ...files, consumers, expiry, pipelines, merkle, monitor })
+    const tree = await startTree(specification, this.clock, (event) => this.#onSupervision(event))
     this.#tree = tree
     this.wasOpen = true
     if (this.#status.state === "opening") this.#setStatus("open")
@@ -384,43 +372,6 @@ export class Engine implements EngineContext {
     this.applied.end(reason === undefined ? undefined : error)
     this.metadata.end()
     this.#ended.resolve()
-  }
-
-  #specification(): SupervisorSpecification {
-    return {
-      id: "store",
-      type: "supervisor",
-      strategy: "rest_for_one",
-      children: [
-        {
-          id: "log",
-          type: "supervisor",
-          strategy: "one_for_all",
-          intensity: 0,
-          children: [
-            actorChild(this.#recoverer, { shutdown: "infinity" }),
-            actorChild(this.#writer, { shutdown: "infinity" }),
-          ],
-        },
-        {
-          id: "shards",
-          type: "supervisor",
-          strategy: "one_for_one",
-          children: this.shards.map((shard) => actorChild(shard)),
-        },
-        actorChild(this.#checkpointer),
-        actorChild(this.#publisher),
-        actorChild(this.consumers),
-        {
-          id: "services",
-          type: "supervisor",
-          strategy: "one_for_one",
-          children: [actorChild(this.expiry), actorChild(this.pipelines)],
-        },
-        actorChild(this.merkle),
-        actorChild(this.monitor),
-      ],
-    }
   }
 }
 

@@ -2,7 +2,8 @@
 
 import type { Operation } from "./commit-session.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext, TtlOptions } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
+import type { TtlOptions } from "./table-options.ts"
 import { ttlOptionsFrom } from "./expiries.ts"
 
 /** Collects operations. Valid only during the function that it was given to. */

@@ -12,7 +12,7 @@ import { commitKey, CONSUMER_COMMITS, CONSUMERS, DEAD_LETTERS } from "./consumer
 import type { ConsumerRecord, DeadLetter } from "./consumer-record.ts"
 import { systemTable } from "./system-table.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 import type { WriteRule } from "./write-rule.ts"
 
 /** What a running consumer wants to see of the feed. */

@@ -13,7 +13,7 @@ import { ConsumerRun } from "./consumer-run.ts"
 import type { ConsumerCounters } from "./consumer-run.ts"
 import { ConsumerTables } from "./consumer-tables.ts"
 import { LimitExceeded } from "../model/errors.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 import type { TransactionRunner } from "./transact.ts"
 
 /** Consumers that run in a store at the same time. */

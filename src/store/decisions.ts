@@ -7,7 +7,8 @@ import type { Decision } from "../model/prepare-errors.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { Operation } from "./commit-session.ts"
 import { systemTable } from "./system-table.ts"
-import type { TableContext, TableHandle } from "./table-handle.ts"
+import type { TableHandle } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 
 /** A decision that is remembered. */
 export interface DecisionTaken {

@@ -22,7 +22,7 @@ import type { MerkleCallOptions } from "./options.ts"
 import type { StoreLife } from "./store-life.ts"
 import { systemTable } from "./system-table.ts"
 import { checkKey } from "./table-view.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 
 /** Nodes that may be asked for at a time. */
 const NODE_COUNT_MAX = 4_096

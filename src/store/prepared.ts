@@ -28,7 +28,8 @@ import { PreparedWatch } from "./prepared-watch.ts"
 import type { StoreLife } from "./store-life.ts"
 import type { EventHub } from "./store-event.ts"
 import { systemTable } from "./system-table.ts"
-import type { TableContext, TableHandle } from "./table-handle.ts"
+import type { TableHandle } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 import type { WriteRule } from "./write-rule.ts"
 
 /** A prepared transaction that waits for its decision. */

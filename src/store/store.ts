@@ -25,40 +25,28 @@ import type { Receipt } from "../wal/commit-batch.ts"
 import { abortable } from "./abortable.ts"
 import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
-import { Consumers } from "./consumers.ts"
+import type { Consumers } from "./consumers.ts"
 import { ConsumingStore } from "./consuming-store.ts"
 import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
-import { EngineStates } from "./engine-states.ts"
-import { Expiries } from "./expiries.ts"
-import { versionsOf } from "./history.ts"
 import { definitionsFrom } from "./index-definition.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
-import { IndexRegistry } from "./index-registry.ts"
-import { LiveQueries } from "./live-queries.ts"
 import { Metadata } from "./metadata.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
-import { StoreMerkle } from "./merkle.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
-import { PreparedTransactions } from "./prepared.ts"
 import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
 import type { MerkleCallOptions } from "./options.ts"
 import type { Settings } from "./settings.ts"
-import { Reader } from "./reader.ts"
-import { SnapshotRegistry } from "./snapshot-registry.ts"
-import { Snapshots } from "./snapshot.ts"
 import type { Snapshot } from "./snapshot.ts"
 import type { EventHub, StoreEvent } from "./store-event.ts"
 import { StoreLife } from "./store-life.ts"
+import { StoreParts } from "./store-parts.ts"
 import { TableHandle } from "./table-handle.ts"
-import type { TableContext, TableOptions, WriteOptions } from "./table-handle.ts"
-import { TransactionRunner } from "./transact.ts"
+import type { TableOptions, WriteOptions } from "./table-options.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
-import { VersionReader } from "./version-reader.ts"
-import { Views } from "./views.ts"
-import { Writer } from "./writer.ts"
+import type { Views } from "./views.ts"
 
 export interface CheckpointRunOptions {
   /** Told how many bytes of the checkpoint are written, and about how many there will be. */
@@ -70,67 +58,29 @@ export interface CheckpointRunOptions {
 export class Store extends ConsumingStore {
   /** The directory. */
   readonly path: string
-  readonly #engine: Engine
-  readonly #life: StoreLife
-  readonly #durability: Durability
-  readonly #events: EventHub
-  readonly #writer: Writer
-  readonly #reader: Reader
-  readonly #context: TableContext
-  readonly #registry: SnapshotRegistry
-  readonly #snapshots: Snapshots
-  readonly #prepared: PreparedTransactions
-  readonly #transactions: TransactionRunner
-  readonly #states: EngineStates
   protected override readonly consumption: Consumers
   protected override readonly viewing: Views
-  readonly #merkle: StoreMerkle
+  readonly #engine: Engine
+  readonly #events: EventHub
+  readonly #durability: Durability
+  readonly #life: StoreLife
+  readonly #parts: StoreParts
 
   /** Made by `open`. Fails with: UnsupportedFormat. */
   constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
     super()
-    const { durability, snapshots } = settings
     this.path = path
     this.#engine = engine
-    this.#life = new StoreLife(path, engine, lock, events)
-    this.#durability = durability
     this.#events = events
-    this.#writer = new Writer(engine)
-    this.#reader = new Reader(engine, engine.metadata)
-    this.#registry = new SnapshotRegistry(engine, snapshots.bytes)
-    const versions = new VersionReader(engine, this.#registry)
-    const indexes = new IndexRegistry(engine, this.#reader, versions, this.#writer.rules)
-    this.#context = {
-      writer: this.#writer,
-      reader: this.#reader,
-      versions,
-      indexes,
-      live: new LiveQueries(engine, this.#registry, versions),
-      expiries: new Expiries(engine, this.#writer, versions),
-      changes: (options) => this.changes(options),
-      prove: (entry, key, options) => this.#merkle.prove(entry, key, options),
-      history: (entry, key, after) => versionsOf(engine, entry, key, after),
-    }
-    engine.expiry.attach(this.#context.expiries)
-    this.#snapshots = new Snapshots(engine, this.#registry, versions, indexes, snapshots.count, (leak) => {
-      events.emit({ kind: "snapshot-leaked", ...leak })
-    })
-    this.#states = new EngineStates(engine, this.#life, this.#registry, versions)
-    this.#prepared = new PreparedTransactions(engine, this.#context, this.#life, events, settings.prepared)
-    this.#transactions = new TransactionRunner(engine, this.#context, this.#registry, this.#prepared, durability)
-    engine.inDoubtMs = () => this.#prepared.oldestMs
-    this.#prepared.attach()
-    this.#context.expiries.isHeld = (entry, key) => this.#prepared.holds(entry, key)
-    const emit = events.emit.bind(events)
-    this.consumption = new Consumers(engine, this.#context, this.#transactions, durability, emit)
-    this.viewing = new Views(engine, this.#context, this.#transactions, this.#registry, emit)
-    this.#merkle = new StoreMerkle(engine, this.#life)
-    this.#merkle.recordThrough(this.#context)
+    this.#durability = settings.durability
+    this.#life = new StoreLife(path, engine, lock, events)
+    this.#parts = new StoreParts(engine, this.#life, settings, events, (options) => this.changes(options))
+    this.consumption = this.#parts.consumers
+    this.viewing = this.#parts.views
     engine.onStatus = ({ state }) => {
       // A store that gave up gives its directory free as well.
       if (state === "closed") this.close().catch(ignore)
-      if (state === "closed") this.#prepared.stop()
-      if (state === "open") indexes.refresh()
+      this.#parts.noteState(state)
     }
   }
 
@@ -168,8 +118,8 @@ export class Store extends ConsumingStore {
     }
     durabilityFrom("durability", options.durability)
     const definitions = definitionsFrom(options.indexes, options.unique)
-    this.#context.indexes.define(this.#engine.catalogue.entry(name), definitions)
-    return new TableHandle(this.#context, this.#engine.catalogue.entry(name), this.#durability, options)
+    this.#parts.context.indexes.define(this.#engine.catalogue.entry(name), definitions)
+    return new TableHandle(this.#parts.context, this.#engine.catalogue.entry(name), this.#durability, options)
   }
 
   /**
@@ -180,7 +130,7 @@ export class Store extends ConsumingStore {
     if (typeof fill !== "function") throw new TypeError("batch takes a function that adds operations")
     record("options", options, ["durability", "signal"])
     const durability = durabilityFrom("durability", options.durability) ?? this.#durability
-    const builder = new BatchBuilder(this.#context)
+    const builder = new BatchBuilder(this.#parts.context)
     let result: unknown
     try {
       result = fill(builder)
@@ -193,7 +143,7 @@ export class Store extends ConsumingStore {
     }
     const operations = builder.settled ?? (await builder.operations())
     if (operations.length === 0) return { lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) }
-    return this.#writer.write(operations, durability, options.signal)
+    return this.#parts.writer.write(operations, durability, options.signal)
   }
 
   /**
@@ -221,12 +171,12 @@ export class Store extends ConsumingStore {
     work: (transaction: Transaction) => Result,
     options: TransactOptions = {},
   ): Promise<TransactionResult<Awaited<Result>>> {
-    return this.#transactions.run(work, options)
+    return this.#parts.transactions.run(work, options)
   }
 
   /** Prepared transactions that wait for their decision, oldest first. Fails with: StoreClosed. */
   inDoubt(): InDoubtTransaction[] {
-    return this.#prepared.inDoubt()
+    return this.#parts.prepared.inDoubt()
   }
 
   /**
@@ -235,12 +185,12 @@ export class Store extends ConsumingStore {
    * Fails with: UnknownTransaction, AlreadyDecided, and like `batch`; then it is in doubt as before. Restarting.
    */
   commitPrepared(id: string, options?: DecideOptions): Promise<Receipt> {
-    return this.#prepared.commit(id, options)
+    return this.#parts.prepared.commit(id, options)
   }
 
   /** Aborts a prepared transaction, for good: see `commitPrepared`. Nothing is left of what it was to write. */
   abortPrepared(id: string, reason?: string, options?: DecideOptions): Promise<Receipt> {
-    return this.#prepared.abort(id, reason, options)
+    return this.#parts.prepared.abort(id, reason, options)
   }
 
   /**
@@ -248,7 +198,7 @@ export class Store extends ConsumingStore {
    * any more. Like `get` it tells what is applied, also what is not durable yet. Fails with: Restarting, StoreClosed.
    */
   outcome(id: string): PreparedOutcome | undefined {
-    return this.#prepared.outcome(id)
+    return this.#parts.prepared.outcome(id)
   }
 
   /**
@@ -259,7 +209,7 @@ export class Store extends ConsumingStore {
    * Fails with: LimitExceeded, Restarting, StoreClosed.
    */
   snapshot(): Snapshot {
-    return this.#snapshots.take()
+    return this.#parts.snapshots.take()
   }
 
   /**
@@ -274,8 +224,8 @@ export class Store extends ConsumingStore {
     this.#life.requireOpen()
     const { applied, feed } = this.#engine
     return options.visibility === "applied"
-      ? applied.subscribe(options, this.#states)
-      : feed.subscribe(options, this.#states)
+      ? applied.subscribe(options, this.#parts.states)
+      : feed.subscribe(options, this.#parts.states)
   }
 
   /** Iterations and observers of changes, and how far behind each is. */
@@ -362,7 +312,7 @@ export class Store extends ConsumingStore {
    * Fails with: StorageFailed, Corruption, MerkleMismatch, Restarting, StoreClosed, the signal's reason.
    */
   merkleRoot(options: MerkleCallOptions = {}): Promise<MerkleRoot> {
-    return this.#merkle.root(options)
+    return this.#parts.merkle.root(options)
   }
 
   /**
@@ -372,12 +322,12 @@ export class Store extends ConsumingStore {
    * Fails with: TypeError, what `other` fails with, and as `merkleRoot` does.
    */
   merkleDifference(other: MerkleSource, options: MerkleCallOptions = {}): AsyncIterableIterator<MerkleDifference> {
-    return this.#merkle.difference(other, options)
+    return this.#parts.merkle.difference(other, options)
   }
 
   /** The nodes of the Merkle tree, for `merkleDifference` of another store; plain data, to be served over a wire. */
   merkleSource(): MerkleSource {
-    return this.#merkle.source()
+    return this.#parts.merkle.source()
   }
 
   /**
@@ -409,18 +359,7 @@ export class Store extends ConsumingStore {
   }
 
   metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, {
-      writer: this.#writer,
-      reader: this.#reader,
-      registry: this.#registry,
-      snapshots: this.#snapshots,
-      transactions: this.#transactions,
-      prepared: this.#prepared,
-      consumers: this.consumption,
-      views: this.viewing,
-      indexes: this.#context.indexes,
-      live: this.#context.live,
-    })
+    return collectMetrics(this.#engine, this.#parts)
   }
 
   /**

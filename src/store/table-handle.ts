@@ -3,86 +3,33 @@
 import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import type { Durability } from "../model/durability.ts"
 import { SchemaMismatch } from "../model/errors.ts"
-import { ConditionFailed, NotACounter } from "../model/transaction-errors.ts"
+import { ConditionFailed } from "../model/transaction-errors.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
-import type { ChangesOptions, TableChangesOptions } from "../streams/changes-options.ts"
+import type { TableChangesOptions } from "../streams/changes-options.ts"
 import type { LiveQuery } from "../streams/live-query.ts"
 import type { LiveWatch } from "../streams/live-watch.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
 import type { ExpiryChange, Operation } from "./commit-session.ts"
 import { ttlFrom } from "./expiries.ts"
-import type { Expiries } from "./expiries.ts"
 import type { Version } from "./history.ts"
 import { definitionFrom } from "./index-definition.ts"
-import type { AnyIndexes, AnyKeys, IndexDefinition, IndexDefinitions, KeyOfDefinition } from "./index-definition.ts"
-import type { IndexRegistry } from "./index-registry.ts"
+import type { AnyKeys, IndexDefinition, KeyOfDefinition } from "./index-definition.ts"
 import { liveJoin, liveQuery, liveWatch } from "./live-options.ts"
 import type { LiveJoinOptions, LiveOptions } from "./live-options.ts"
-import type { LiveQueries } from "./live-queries.ts"
 import type { MerkleProof } from "../merkle/merkle-proof.ts"
 import type { MerkleCallOptions } from "./options.ts"
 import { durabilityFrom, record } from "./option-checks.ts"
-import type { Reader } from "./reader.ts"
 import { checkKey, TableView } from "./table-view.ts"
+import { incremented } from "./counter.ts"
 import { describeIssues } from "./standard-schema.ts"
 import type { StandardSchema } from "./standard-schema.ts"
+import type { TableContext } from "./table-context.ts"
+import type { DeleteOptions, PutManyOptions, PutOptions, TableOptions, WriteOptions } from "./table-options.ts"
 import type { TableIndex } from "./table-index.ts"
 import type { CreateIndexOptions, IndexInfo } from "./table-indexes.ts"
 import { PRESENT } from "./version-reader.ts"
-import type { Versioned, VersionReader } from "./version-reader.ts"
-import type { Writer } from "./writer.ts"
-
-export interface TableOptions<Value, Indexes = AnyIndexes, Unique extends string = string> {
-  /** Checks, and may transform, every value that is put. */
-  readonly schema?: StandardSchema<unknown, Value>
-  /** Default: the store's. */
-  readonly durability?: Durability
-  /** Orders of the table beside that of its keys, by name; see docs/indexes.md. Default: none. */
-  readonly indexes?: Indexes & IndexDefinitions<Value>
-  /** Indexes in which a key is there only once; a name that is in no index stands for the field of that name. */
-  readonly unique?: readonly Unique[]
-  /** How long a key lives, in milliseconds, that is put through this handle without a `ttl` of its own. Default: for ever. */
-  readonly ttl?: number
-}
-
-export interface WriteOptions {
-  /** When the promise resolves. Default: the table's. */
-  readonly durability?: Durability
-  /** Takes the write back as long as it waits for room in the log; later it has no effect. */
-  readonly signal?: AbortSignal
-}
-
-export interface DeleteOptions extends WriteOptions {
-  /** Only if the key still has this version, as `getVersioned` gave it; 0: only if there is none. */
-  readonly ifVersion?: number
-}
-
-/** How long a key is to live. */
-export interface TtlOptions {
-  /** Milliseconds, from 1 to a hundred years; Infinity: for ever. Default: the table's. */
-  readonly ttl?: number
-}
-
-export interface PutManyOptions extends WriteOptions, TtlOptions {}
-
-export interface PutOptions extends DeleteOptions, TtlOptions {
-  /** Only if the key holds nothing. */
-  readonly ifAbsent?: boolean
-}
-
-/** What a handle needs of its store. */
-export interface TableContext {
-  readonly writer: Writer
-  readonly reader: Reader
-  readonly versions: VersionReader
-  readonly changes: (options: ChangesOptions) => ChangeStream
-  readonly indexes: IndexRegistry
-  readonly live: LiveQueries
-  readonly expiries: Expiries
-  readonly prove: (entry: TableEntry, key: string, options: MerkleCallOptions) => Promise<MerkleProof>
-  history<Value>(entry: TableEntry, key: string, after: number | undefined): AsyncIterableIterator<Version<Value>>
-}
+import type { Versioned } from "./version-reader.ts"
 
 const WRITE_OPTIONS = ["durability", "signal"]
 const DELETE_OPTIONS = [...WRITE_OPTIONS, "ifVersion"]
@@ -418,32 +365,4 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
 
 function isEntry(entry: unknown): entry is readonly [string, unknown] {
   return Array.isArray(entry) && typeof entry[0] === "string"
-}
-
-/** A counter's next value. Throws NotACounter. */
-function incremented(table: string, key: string, value: unknown, by: number | bigint): number | bigint {
-  if (value === undefined) return by
-  if (typeof value === "bigint") {
-    if (typeof by === "number" && !Number.isSafeInteger(by)) {
-      throw new NotACounter(table, key, `it holds a bigint, and ${by} is none`, "Increment it by a whole number")
-    }
-    return value + BigInt(by)
-  }
-  if (typeof value !== "number") {
-    const kind = value === null ? "null" : typeof value
-    throw new NotACounter(table, key, `it holds a value of type ${kind}`, "Use update, or another key")
-  }
-  if (typeof by === "bigint") {
-    throw new NotACounter(table, key, "it holds a number, and is incremented by a bigint", "Increment it by a number")
-  }
-  const sum = value + by
-  if (Number.isSafeInteger(value) && Number.isSafeInteger(by) && !Number.isSafeInteger(sum)) {
-    throw new NotACounter(
-      table,
-      key,
-      `${sum} is beyond what a number counts exactly`,
-      "Put a bigint, and count on with that",
-    )
-  }
-  return sum
 }

@@ -13,7 +13,7 @@ import { compare, SnapshotIndex } from "./snapshot-index.ts"
 import type { EntryPlace, OwnWrites } from "./snapshot-index.ts"
 import { TableIndex } from "./table-index.ts"
 import type { IndexSource, IndexWalk } from "./table-index.ts"
-import type { TableContext } from "./table-handle.ts"
+import type { TableContext } from "./table-context.ts"
 import { PRESENT } from "./version-reader.ts"
 import type { ReadView } from "./version-reader.ts"
 

@@ -2,10 +2,12 @@
 // writers; each gets a derived one that resolves to its own LSN.
 
 import { FRAME_HEADER_SIZE } from "../format/frame.ts"
+import type { LogFrame } from "../format/log-frame.ts"
 import { allocateRecordBuffer } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import { FRAME_PAYLOAD_SIZE_MAX } from "../model/limits.ts"
 import { invariant } from "../model/invariant.ts"
+import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 
 /** What a write resolves to. */
@@ -73,6 +75,20 @@ export class CommitBatch {
 
   fail(reason: unknown): void {
     this.#reject(reason)
+  }
+
+  /** What is in it, as a frame of an epoch. Its bytes are valid until the batch changes hands. */
+  frame(epoch: number): LogFrame {
+    return {
+      firstLsn: lsnOf(this.firstLsn),
+      lastLsn: lsnOf(this.firstLsn + this.commitCount - 1),
+      timeMs: this.timeMs,
+      epoch,
+      recordCount: this.recordCount,
+      buffer: this.buffer,
+      start: FRAME_HEADER_SIZE,
+      end: this.position,
+    }
   }
 
   /** Makes the batch empty, for the next frame. */

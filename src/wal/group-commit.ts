@@ -192,7 +192,7 @@ export class GroupCommit {
   /** Commits that are not in the log yet, as frames, oldest first: what a rebuild from the log must add. */
   *unwritten(): Generator<LogFrame, undefined> {
     for (const batch of [this.#inFlight, this.batch]) {
-      if (batch !== undefined && !batch.isEmpty && batch.firstLsn > this.#log.endLsn) yield this.#frameOf(batch)
+      if (batch !== undefined && !batch.isEmpty && batch.firstLsn > this.#log.endLsn) yield batch.frame(this.#log.epoch)
     }
   }
 
@@ -304,11 +304,11 @@ export class GroupCommit {
       else this.#schedule(this.batch)
     }
     batch.settle()
-    this.#listener.onWritten?.(this.#frameOf(batch))
+    this.#listener.onWritten?.(batch.frame(this.#log.epoch))
     if (sync) {
       this.#syncTimer?.cancel()
       this.#syncTimer = undefined
-      this.#listener.onDurable(this.#frameOf(batch))
+      this.#listener.onDurable(batch.frame(this.#log.epoch))
       this.#resolveSyncWaiters()
     } else this.#startSyncTimer()
     this.#teller?.tell()
@@ -384,18 +384,5 @@ export class GroupCommit {
 
   #notifyIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  #frameOf(batch: CommitBatch): LogFrame {
-    return {
-      firstLsn: lsnOf(batch.firstLsn),
-      lastLsn: lsnOf(batch.firstLsn + batch.commitCount - 1),
-      timeMs: batch.timeMs,
-      epoch: this.#log.epoch,
-      recordCount: batch.recordCount,
-      buffer: batch.buffer,
-      start: FRAME_HEADER_SIZE,
-      end: batch.position,
-    }
   }
 }

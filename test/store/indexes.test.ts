@@ -341,7 +341,7 @@ describe("an index of a table that has records already", () => {
         ["bad", unfit],
       ]),
     )
-    const creating = numbers.createIndex("n", (n) => Math.round(n.valueOf() as number))
+    const creating = numbers.createIndex("n", (n) => Math.round(n.valueOf()))
     void numbers.put("odd", 40_000)
     void numbers.delete("bad")
     const index = await done(creating)

@@ -111,7 +111,7 @@ test("who wants every table gets none of the engine's own, who names one does", 
   const seen = shares.map(({ batch }) =>
     batch.commits.flatMap(({ changes }) => changes.map(({ table, key }) => table + key)),
   )
-  expect(seen.sort()).toEqual([["orrery:xa", "orrery:xb"], ["ta"], ["ta"]])
+  expect(new Set(seen.map((keys) => keys.join()))).toEqual(new Set(["orrery:xa,orrery:xb", "ta"]))
 })
 
 test("keys that are wanted exactly find those who want them, whatever their length, and no others", async () => {
