@@ -122,7 +122,7 @@ async function sendEvents(
     const stream = cities.changes({ ...after, signal: ending.signal })
     if (after.after === undefined) await send(response, ending.signal, { event: "hello", id: stream.position })
     for await (const { lsn, changes } of stream) {
-      const data = changes.map(({ key, value }) => ({ key, ...shown(value as City | undefined) }))
+      const data = changes.map(({ key, value }) => ({ key, ...shown(value) }))
       await send(response, ending.signal, { event: "commit", id: lsn, data })
     }
   }

@@ -121,7 +121,9 @@ describe("the canonical form of a value", () => {
   test("is refused for bytes that are no value", () => {
     const encoder = new ValueEncoder(new ShapeRegistry())
     const bytes = Buffer.alloc(4096)
-    const end = encoder.encode(SAMPLES.slice(0, 40), bytes, 0)
+    // Without objects, whose shapes another registry does not know.
+    const samples = SAMPLES.filter((sample) => typeof sample !== "object").slice(0, 40)
+    const end = encoder.encode(samples, bytes, 0)
     const writer = new CanonicalWriter(new ShapeRegistry(), nodeSha256)
     for (let cut = 0; cut < end; cut++) expect(() => writer.write(2, bytes, 0, cut)).toThrow(/not an encoded value/)
     expect(() => writer.write(2, bytes, 0, end + 1)).toThrow(/bytes behind the value/)

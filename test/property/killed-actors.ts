@@ -10,7 +10,15 @@ import { recoverDisk } from "./recovered-state.ts"
 import { contentOf, differences, modelAt, untilSettled } from "./store-history.ts"
 
 /** Every actor of a store with two shards, and what the tree starts anew with it: those behind it, from the log on. */
-const BEHIND = ["store/checkpointer", "store/change-publisher", "store/monitor"]
+const SERVICES = ["store/services", "store/services/expiry", "store/services/metadata"]
+const BEHIND = [
+  "store/checkpointer",
+  "store/change-publisher",
+  "store/consumers",
+  ...SERVICES,
+  "store/merkle",
+  "store/monitor",
+]
 const SHARDS = ["store/shards/shard-0", "store/shards/shard-1"]
 const LOG = ["store/log", "store/log/recoverer", "store/log/wal-writer", "store/shards", ...SHARDS, ...BEHIND]
 const RESTARTED_WITH: Readonly<Record<string, readonly string[]>> = {
@@ -20,7 +28,11 @@ const RESTARTED_WITH: Readonly<Record<string, readonly string[]>> = {
   "store/shards/shard-1": ["store/shards/shard-1"],
   "store/checkpointer": BEHIND,
   "store/change-publisher": BEHIND.slice(1),
-  "store/monitor": BEHIND.slice(2),
+  "store/consumers": BEHIND.slice(2),
+  "store/services/expiry": ["store/services/expiry"],
+  "store/services/metadata": ["store/services/metadata"],
+  "store/merkle": BEHIND.slice(6),
+  "store/monitor": BEHIND.slice(7),
 }
 const ACTORS = Object.keys(RESTARTED_WITH)
 
