@@ -6,6 +6,7 @@ import {
   BLOCK_DEFINITIONS,
   BLOCK_END,
   BLOCK_LOG,
+  BLOCK_ROOT,
   BLOCK_HEAD,
   BLOCK_HEADER_SIZE,
   BLOCK_PAYLOAD_SIZE_MAX,
@@ -67,7 +68,7 @@ describe("a block", () => {
   })
 
   test("numbers its kinds as the format says", () => {
-    expect([BLOCK_HEAD, BLOCK_DEFINITIONS, BLOCK_RECORDS, BLOCK_END, BLOCK_LOG]).toEqual([1, 2, 3, 4, 5])
+    expect([BLOCK_HEAD, BLOCK_DEFINITIONS, BLOCK_RECORDS, BLOCK_END, BLOCK_LOG, BLOCK_ROOT]).toEqual([1, 2, 3, 4, 5, 6])
   })
 
   test("is read as it was written, also out of a longer piece of a file", () => {
@@ -109,7 +110,7 @@ describe("a block", () => {
 
   test.each([
     ["kind 0", 8, 0],
-    ["a kind that nobody wrote", 8, BLOCK_LOG + 1],
+    ["a kind that nobody wrote", 8, BLOCK_ROOT + 1],
     ["a payload that is no multiple of 8", 12, 20],
     ["a payload above the bound", 12, BLOCK_PAYLOAD_SIZE_MAX + 8],
     ["the largest size of all", 12, 0xfffffff8],
