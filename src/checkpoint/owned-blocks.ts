@@ -6,7 +6,7 @@ import type { FileHandle } from "../platform/file-system.ts"
 import { readFully } from "../platform/transfer.ts"
 
 /** Bytes of a piece of memory; more only for a block that is larger. */
-const PIECE_SIZE = 64 * 1024 * 1024
+const PIECE_SIZE = 256 * 1024 * 1024
 /** Bytes read at a time. */
 const READ_SIZE = 1024 * 1024
 
