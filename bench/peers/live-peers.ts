@@ -4,6 +4,7 @@
 import { keyOf } from "../workload.ts"
 import type { UserRecord } from "../workload.ts"
 import { PeerUnavailable } from "./peer-list.ts"
+import type { Sync } from "@tanstack/db"
 
 export interface LivePeer {
   /** Applies a change; afterwards `result` is that of it. */
@@ -59,13 +60,7 @@ async function tinybase(records: readonly UserRecord[], limit: number): Promise<
 
 async function tanstack(records: readonly UserRecord[], limit: number): Promise<LivePeer> {
   const { BTreeIndex, createCollection, createLiveQueryCollection } = await import("@tanstack/db")
-  interface Sync {
-    begin(): void
-    write(message: { readonly type: "insert" | "update"; readonly value: UserRecord }): void
-    commit(): unknown
-    markReady(): void
-  }
-  let sync: Sync | undefined
+  let sync: Sync<UserRecord> | undefined
   const users = createCollection<UserRecord, string>({
     id: "users",
     getKey: ({ id }) => keyOf(id),
@@ -82,7 +77,7 @@ async function tanstack(records: readonly UserRecord[], limit: number): Promise<
       },
     },
   })
-  const query = createLiveQueryCollection({
+  const query = createLiveQueryCollection<UserRecord>({
     startSync: true,
     query: (q) =>
       q

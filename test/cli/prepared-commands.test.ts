@@ -17,7 +17,7 @@ async function storeWith(ids: readonly string[]): Promise<string> {
   return path
 }
 
-test.concurrent("what is in doubt is listed, decided, and not listed any more", async () => {
+test("what is in doubt is listed, decided, and not listed any more", async () => {
   const path = await storeWith(["T1", "T2"])
   const listed = await runTool(["in-doubt", path])
   expect(listed).toMatchObject({ exitCode: 0, stderr: "" })
@@ -29,15 +29,17 @@ test.concurrent("what is in doubt is listed, decided, and not listed any more", 
   expect(committed).toMatchObject({ exitCode: 0, stderr: "" })
   expect(committed.stdout).toMatch(/^committed, as commit \d+\n$/)
   const aborted = await runTool(["decide", path, "T2", "abort", "--reason", "said the other side", "--json"])
+  expect(aborted).toMatchObject({ exitCode: 0, stderr: "" })
   expect(JSON.parse(aborted.stdout)).toEqual({ id: "T2", outcome: "aborted", lsn: expect.any(Number) })
   const json = await runTool(["in-doubt", path, "--json"])
+  expect(json).toMatchObject({ exitCode: 0, stderr: "" })
   expect(JSON.parse(json.stdout)).toEqual({ inDoubt: [] })
   await using store = await open(path)
   expect([...store.table("t").keys()]).toEqual(["T1"])
   expect(store.outcome("T2")).toMatchObject({ outcome: "aborted", reason: "said the other side" })
 })
 
-test.concurrent("a wrong id, a wrong word and the other decision are refused, with what to do", async () => {
+test("a wrong id, a wrong word and the other decision are refused, with what to do", async () => {
   const path = await storeWith(["T1"])
   expect(await runTool(["decide", path, "T1", "perhaps"])).toMatchObject({ exitCode: 2, stdout: "" })
   expect(await runTool(["decide", path, "T1", "commit", "--reason", "x"])).toMatchObject({ exitCode: 2, stdout: "" })
