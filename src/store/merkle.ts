@@ -23,6 +23,7 @@ import type { StoreLife } from "./store-life.ts"
 import { systemTable } from "./system-table.ts"
 import { checkKey } from "./table-view.ts"
 import type { TableContext } from "./table-context.ts"
+import { withProgress } from "./with-progress.ts"
 
 /** Nodes that may be asked for at a time. */
 const NODE_COUNT_MAX = 4_096
@@ -79,15 +80,7 @@ export class StoreMerkle {
     const { onProgress, signal } = options
     signal?.throwIfAborted()
     await abortable(this.#life.flush(), signal)
-    const { promise: refused, reject } = Promise.withResolvers<never>()
-    const tell = (doneBytes: number, totalBytes: number): void => {
-      try {
-        onProgress?.({ doneBytes, totalBytes })
-      } catch (error) {
-        reject(error)
-      }
-    }
-    return abortable(Promise.race([this.#engine.merkle.use(work, tell), refused]), signal)
+    return withProgress(onProgress, signal, (tell) => this.#engine.merkle.use(work, tell))
   }
 
   #node({ tree }: MerkleFold, prefix: string): MerkleNode {

@@ -47,6 +47,7 @@ import type { TableOptions, WriteOptions } from "./table-options.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
 import type { Views } from "./views.ts"
+import { withProgress } from "./with-progress.ts"
 
 export interface CheckpointRunOptions {
   /** Told how many bytes of the checkpoint are written, and about how many there will be. */
@@ -260,15 +261,7 @@ export class Store extends ConsumingStore {
     const { onProgress, signal } = options
     signal?.throwIfAborted()
     await abortable(this.#life.flush(), signal)
-    const { promise: refused, reject } = Promise.withResolvers<never>()
-    const tell = (doneBytes: number, totalBytes: number): void => {
-      try {
-        onProgress?.({ doneBytes, totalBytes })
-      } catch (error) {
-        reject(error)
-      }
-    }
-    return abortable(Promise.race([this.#engine.checkpointer.checkpoint(tell), refused]), signal)
+    return withProgress(onProgress, signal, (tell) => this.#engine.checkpointer.checkpoint(tell))
   }
 
   /**
