@@ -11,8 +11,8 @@ import type { Table } from "./table.ts"
 
 /** Ranges whose beginnings are noted, as a power of two: the most that records are entered in. */
 const DEPTH_MAX = 14
-/** Records of a range, about: entering them is about a millisecond. */
-const RANGE_COUNT = 8192
+/** Records of a range, about: entering them takes half a millisecond, and a few in a process that has just begun. */
+const RANGE_COUNT = 4096
 
 /** What may be wrong with records that were read. */
 export const DOES_NOT_FIT = "a record that does not fit its block"

@@ -4,6 +4,8 @@
 export interface TableMetrics {
   /** Records. */
   readonly count: number
+  /** Those that are not in the index yet: see DeferredRecords. */
+  readonly deferredCount: number
   /** Bytes of the records, with header and padding. */
   readonly liveBytes: number
   /** Bytes of emptied slots, and of slots larger than their record. */

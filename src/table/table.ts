@@ -230,6 +230,7 @@ export class Table {
   metrics(): TableMetrics {
     return {
       count: this.count,
+      deferredCount: this.#deferredCount,
       liveBytes: this.#liveBytes,
       deadBytes: this.slabs.carvedBytes + this.#deferredBytes - this.#liveBytes - (this.#versions?.bytes ?? 0),
       versionBytes: this.#versions?.bytes ?? 0,
