@@ -141,13 +141,21 @@ export class ShardActor extends Actor<never> {
     this.#compactionTimer = this.#engine.clock.after(delayMs, () => {
       const { tables } = this
       if (tables === undefined) return
-      if (this.#compacting === undefined && tables.appliedCount !== this.#compactedAt) {
+      if (this.#enterNext()) return this.#compactLater(0)
+      if (this.#compacting === undefined && tables.appliedCount !== this.#compactedAt && !tables.isDeferred) {
         this.#compactedAt = tables.appliedCount
         this.#compacting = 0
       }
       if (this.#compacting !== undefined) this.#compacting = this.#compactStep(tables, this.#compacting)
       this.#compactLater(this.#compacting === undefined ? COMPACTION_IDLE_MS : 0)
     })
+  }
+
+  /** Enters records that are put off. One shard does so for all: a range is entered for all of them, in one step. */
+  #enterNext(): boolean {
+    const { shards } = this.#engine
+    const first = shards.find(({ tables }) => tables !== undefined)
+    return first === this && shards.some(({ tables }) => tables?.enterNext() === true)
   }
 
   /** Returns the table to go on with, or undefined behind the last. */

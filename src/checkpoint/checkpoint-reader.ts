@@ -27,7 +27,7 @@ import type { FileHandle } from "../platform/file-system.ts"
 import { FileWindow, WINDOW_SIZE } from "../platform/file-window.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import type { CheckpointDirectory, CheckpointInfo } from "./checkpoint-files.ts"
-import { OwnedBlocks } from "./owned-blocks.ts"
+import { OwnedBlocks, READ_SIZE } from "./owned-blocks.ts"
 
 /** Definitions or records. Bytes are valid until the next call of `next`, or for ever where the block is owned. */
 export interface CheckpointBlock {
@@ -46,7 +46,7 @@ export class CheckpointReader {
   readonly createdMs: number
   readonly sizeBytes: number
   readonly #file: string
-  readonly #handle: FileHandle
+  readonly #handles: readonly FileHandle[]
   readonly #place: BlockPlace
   readonly #window: FileWindow | OwnedBlocks
   #offset: number
@@ -59,7 +59,7 @@ export class CheckpointReader {
 
   private constructor(
     file: string,
-    handle: FileHandle,
+    handles: readonly FileHandle[],
     place: BlockPlace,
     window: FileWindow | OwnedBlocks,
     head: { readonly throughLsn: number; readonly createdMs: number },
@@ -69,7 +69,7 @@ export class CheckpointReader {
     this.createdMs = head.createdMs
     this.sizeBytes = window.size
     this.#file = file
-    this.#handle = handle
+    this.#handles = handles
     this.#place = place
     this.#window = window
     this.#offset = BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE
@@ -86,15 +86,21 @@ export class CheckpointReader {
     blocks: "owned" | "shared" = "shared",
   ): Promise<CheckpointReader> {
     const { fileSystem, path, checksum, checksumSeed, storeId } = directory
-    const handle = await fileSystem
-      .open(fileSystem.join(path, file), "read")
-      .catch((error: unknown) => Promise.reject(storageFailed("open", file, error)))
+    const handles: FileHandle[] = []
+    const add = async (): Promise<FileHandle> => {
+      const handle = await fileSystem.open(fileSystem.join(path, file), "read")
+      handles.push(handle)
+      return handle
+    }
     try {
+      const handle = await add()
       const size = await handle.size()
+      // One more pays where there is something to read ahead.
+      if (blocks === "owned" && size > READ_SIZE) await add()
       const place = { checkpoint: number, checksumSeed, checksum }
       const window =
         blocks === "owned"
-          ? new OwnedBlocks(handle, size)
+          ? new OwnedBlocks(handles, size)
           : new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, BLOCK_HEADER_SIZE)))
       const isWhole = await window.load(0, BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE)
       const header = isWhole ? readBlockHeader(window.bytes, 0, place) : undefined
@@ -106,10 +112,10 @@ export class CheckpointReader {
         throw new Corruption(file, 0, header.throughLsn, "the checkpoint belongs to another store")
       }
       const createdMs = readU64(window.bytes, BLOCK_HEADER_SIZE + 16)
-      return new CheckpointReader(file, handle, place, window, { throughLsn: header.throughLsn, createdMs })
+      return new CheckpointReader(file, handles, place, window, { throughLsn: header.throughLsn, createdMs })
     } catch (error) {
-      await handle.close()
-      throw storageFailed("read", file, error)
+      await closeAll(handles)
+      throw storageFailed(handles.length === 0 ? "open" : "read", file, error)
     }
   }
 
@@ -162,7 +168,7 @@ export class CheckpointReader {
   async close(): Promise<void> {
     try {
       if (this.#window instanceof OwnedBlocks) await this.#window.settle()
-      await this.#handle.close()
+      await closeAll(this.#handles)
     } catch (error) {
       throw storageFailed("close", this.#file, error)
     }
@@ -209,6 +215,10 @@ export class CheckpointReader {
   #damaged(what: string): Corruption {
     return new Corruption(this.#file, this.#offset, this.throughLsn, `${what} in block ${this.#index}`)
   }
+}
+
+async function closeAll(handles: readonly FileHandle[]): Promise<void> {
+  for (const handle of handles) await handle.close()
 }
 
 /**

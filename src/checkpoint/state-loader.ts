@@ -12,7 +12,7 @@ import { shardOf } from "../physics/placement.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import { mixHash } from "../table/index-segment.ts"
-import { PACKED_SIZE_MAX } from "../table/slabs.ts"
+import { DOES_NOT_FIT, OUT_OF_ORDER, RecordSurvey } from "../table/record-survey.ts"
 import { TableLoader } from "../table/table-loader.ts"
 import { CheckpointReader } from "./checkpoint-reader.ts"
 import type { CheckpointBlock } from "./checkpoint-reader.ts"
@@ -28,8 +28,8 @@ export interface LoadedCheckpoint {
 }
 
 /**
- * Loads checkpoint `number` into the shards; those that are undefined are left out. `onBytes` is told how far it has
- * come. After a failure the shards hold a part, and are of no use. Fails with: Corruption, StorageFailed.
+ * Loads checkpoint `number` into the shards; those that are undefined are left out. Where none is, the records are
+ * looked at and entered into indexes when they are wanted (DeferredRecords). `onBytes` is told how far it has come. After a failure the shards hold a part, and are of no use. Fails with: Corruption, StorageFailed.
  */
 export async function loadState(
   directory: CheckpointDirectory,
@@ -38,11 +38,13 @@ export async function loadState(
   shards: readonly (ShardTables | undefined)[],
   onBytes: (doneBytes: number, totalBytes: number) => void = () => undefined,
 ): Promise<LoadedCheckpoint> {
+  const whole = shards.filter((shard) => shard !== undefined)
   // A shard that is loaded alone would keep the others' records with its own.
-  const blocks = shards.includes(undefined) ? "shared" : "owned"
-  const reader = await CheckpointReader.open(directory, number, checkpointFile(number), blocks)
+  const isAdopted = whole.length === shards.length
+  const reader = await CheckpointReader.open(directory, number, checkpointFile(number), isAdopted ? "owned" : "shared")
   try {
-    const loader = new StateLoader(reader, catalogue, shards, blocks === "owned")
+    const taker = isAdopted ? new Adopter(whole) : new Copier(shards, reader.sizeBytes)
+    const loader = new StateLoader(reader, catalogue, taker)
     let doneBytes = 0
     for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
       if (block.kind === BLOCK_DEFINITIONS) defineAll(block, catalogue)
@@ -85,58 +87,109 @@ export function defineAll(block: CheckpointBlock, catalogue: Catalogue): void {
   }
 }
 
+/** Takes blocks of records, those of each table together. */
+interface RecordTaker {
+  beginTable(tableId: number): void
+  /** Returns how many records there are, or what is wrong with them. */
+  take(block: CheckpointBlock): number | string
+  endTable(): void
+}
+
+/** Checks blocks against what the checkpoint has said before. */
 class StateLoader {
   readonly #reader: CheckpointReader
   readonly #catalogue: Catalogue
-  readonly #shards: readonly (ShardTables | undefined)[]
-  /** Whether tables may take over the memory of blocks. */
-  readonly #adopts: boolean
+  readonly #taker: RecordTaker
   #tableId = 0
-  /** Of the last record. */
-  #mixed = 0
-  #loaders: (TableLoader | undefined)[] = []
 
-  constructor(
-    reader: CheckpointReader,
-    catalogue: Catalogue,
-    shards: readonly (ShardTables | undefined)[],
-    adopts: boolean,
-  ) {
+  constructor(reader: CheckpointReader, catalogue: Catalogue, taker: RecordTaker) {
     this.#reader = reader
     this.#catalogue = catalogue
-    this.#shards = shards
-    this.#adopts = adopts
+    this.#taker = taker
   }
 
   take(block: CheckpointBlock): void {
-    const { tableId, recordCount, buffer, start, end } = block
-    if (tableId !== this.#tableId) this.#beginTable(tableId)
-    const memory = this.#adopts && end - start <= PACKED_SIZE_MAX ? payloadOf(block) : undefined
-    const count =
-      memory === undefined
-        ? this.#load(buffer, start >>> 2, end >>> 2, false)
-        : this.#load(memory, 0, memory.words.length, true)
-    for (const loader of this.#loaders) loader?.settle()
+    const { tableId, recordCount } = block
+    if (tableId !== this.#tableId) {
+      this.endTable()
+      if (this.#catalogue.byId(tableId) === undefined) throw this.#damaged(`the table ${tableId}, which is not defined`)
+      this.#tableId = tableId
+      this.#taker.beginTable(tableId)
+    }
+    const count = this.#taker.take(block)
+    if (typeof count === "string") throw this.#damaged(count)
     if (count !== recordCount) throw this.#damaged(`${count} records where the block says ${recordCount}`)
   }
 
-  /** Takes the records between two words, each into its shard. Returns how many. */
-  #load(memory: RecordBuffer, from: number, to: number, isAdopted: boolean): number {
-    const { words } = memory
+  endTable(): void {
+    if (this.#tableId > 0) this.#taker.endTable()
+  }
+
+  #damaged(what: string): Corruption {
+    const { number, throughLsn } = this.#reader
+    return new Corruption(checkpointFile(number), 0, throughLsn, what)
+  }
+}
+
+/** Lets all shards have the blocks as they are: they are entered into indexes later. Requires: blocks are owned. */
+class Adopter implements RecordTaker {
+  readonly #shards: readonly ShardTables[]
+  readonly #survey: RecordSurvey
+  #tableId = 0
+
+  constructor(shards: readonly ShardTables[]) {
+    this.#shards = shards
+    this.#survey = new RecordSurvey(shards.length)
+  }
+
+  beginTable(tableId: number): void {
+    this.#tableId = tableId
+  }
+
+  take(block: CheckpointBlock): number | string {
+    return this.#survey.take(payloadOf(block))
+  }
+
+  endTable(): void {
+    this.#survey.finish(this.#shards.map((shard) => shard.ensure(this.#tableId).table))
+  }
+}
+
+/** Copies the records of some shards out of blocks, and leaves the others'. */
+class Copier implements RecordTaker {
+  readonly #shards: readonly (ShardTables | undefined)[]
+  /** About how many records come for each shard. */
+  readonly #expected: number
+  #loaders: (TableLoader | undefined)[] = []
+  /** Of the last record. */
+  #mixed = 0
+
+  constructor(shards: readonly (ShardTables | undefined)[], sizeBytes: number) {
+    this.#shards = shards
+    this.#expected = sizeBytes / RECORD_SIZE_GUESS / shards.length
+  }
+
+  beginTable(tableId: number): void {
+    this.#mixed = 0
+    this.#loaders = this.#shards.map((shard) =>
+      shard === undefined ? undefined : new TableLoader(shard.ensure(tableId).table, this.#expected),
+    )
+  }
+
+  take({ buffer: { words }, start, end }: CheckpointBlock): number | string {
     const loaders = this.#loaders
+    const to = end >>> 2
     let before = this.#mixed
     let count = 0
-    for (let at = from; at < to; count++) {
+    for (let at = start >>> 2; at < to; count++) {
       const hash = words[at] as number
       const mixed = mixHash(hash)
-      const size = recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number)
-      if (at + (size >>> 2) > to) throw this.#damaged("a record that does not fit its block")
-      if (mixed < before) throw this.#damaged("records out of order")
-      const loader = loaders[shardOf(hash, loaders.length)]
-      if (isAdopted) loader?.adopt(memory, at, mixed, size)
-      else loader?.add(words, at, mixed)
+      const next = at + (recordSize((words[at + 2] as number) & 0xffff, words[at + 1] as number) >>> 2)
+      if (next > to) return DOES_NOT_FIT
+      if (mixed < before) return OUT_OF_ORDER
+      loaders[shardOf(hash, loaders.length)]?.add(words, at, mixed)
       before = mixed
-      at += size >>> 2
+      at = next
     }
     this.#mixed = before
     return count
@@ -144,23 +197,6 @@ class StateLoader {
 
   endTable(): void {
     for (const loader of this.#loaders) loader?.finish()
-    this.#loaders = []
-  }
-
-  #beginTable(tableId: number): void {
-    this.endTable()
-    if (this.#catalogue.byId(tableId) === undefined) throw this.#damaged(`the table ${tableId}, which is not defined`)
-    this.#tableId = tableId
-    this.#mixed = 0
-    const expected = this.#reader.sizeBytes / RECORD_SIZE_GUESS / this.#shards.length
-    this.#loaders = this.#shards.map((shard) =>
-      shard === undefined ? undefined : new TableLoader(shard.ensure(tableId).table, expected),
-    )
-  }
-
-  #damaged(what: string): Corruption {
-    const { number, throughLsn } = this.#reader
-    return new Corruption(checkpointFile(number), 0, throughLsn, what)
   }
 }
 

@@ -54,6 +54,8 @@ export interface StoreMetrics {
   readonly merkle: MerkleMetrics
   readonly tables: {
     readonly records: number
+    /** Records of the checkpoint that the store was opened from, which are not in an index yet: fewer every moment. */
+    readonly deferredRecords: number
     readonly liveBytes: number
     readonly deadBytes: number
     /** Bytes of records that were overwritten or deleted, and are kept for snapshots. */
@@ -149,6 +151,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
   const report = engine.recovered?.report
   const tables = {
     records: 0,
+    deferredRecords: 0,
     liveBytes: 0,
     deadBytes: 0,
     versionBytes: 0,
@@ -166,6 +169,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
       own.records += part.count
       own.liveBytes += part.liveBytes
       own.allocatedBytes += part.allocatedBytes
+      tables.deferredRecords += part.deferredCount
       tables.deadBytes += part.deadBytes
       tables.versionBytes += part.versionBytes
       tables.indexBytes += part.indexBytes

@@ -6,6 +6,7 @@
 // it (table.ts).
 
 import { invariant } from "../model/invariant.ts"
+import type { DeferredEntries } from "./deferred-entries.ts"
 import type { IndexBuilder } from "./index-builder.ts"
 import {
   allocateSegment,
@@ -34,6 +35,10 @@ export class HashIndex {
   depths: Uint8Array = new Uint8Array(1)
   /** 31 minus the number of bits that the directory looks at. */
   shift = 31
+  /** Stands in the directory, empty, where entries are put off: see `defer`. Undefined where none are. */
+  marker: Uint32Array | undefined
+  #deferred: DeferredEntries | undefined
+  #deferredDepth = 0
   #count = 0
   #segmentCount = 1
   #slotCount = SLOT_COUNT_MIN
@@ -207,7 +212,59 @@ export class HashIndex {
     }
   }
 
-  /** Removes every entry. */
+  /**
+   * Puts the entries of all 2^depth ranges of mixed hashes off, until each is wanted: whoever finds `marker` in the
+   * directory calls `ensure`, and looks again. Requires: the index is empty.
+   */
+  defer(depth: number, entries: DeferredEntries): void {
+    const marker = allocateSegment(SLOT_COUNT_MIN, depth)
+    this.marker = marker
+    this.#deferred = entries
+    this.#deferredDepth = depth
+    this.directory = Array.from({ length: 2 ** depth }, () => marker)
+    this.depths = new Uint8Array(2 ** depth).fill(depth)
+    this.shift = 31 - depth
+    this.#segmentCount = 2 ** depth
+    this.#slotCount = 2 ** depth * SLOT_COUNT_MIN
+  }
+
+  /** Whether entries are put off: then the index must not be tidied. */
+  get isDeferred(): boolean {
+    return this.#deferred !== undefined
+  }
+
+  /** Sees to it that the entries of a mixed hash's range are there. */
+  ensure(mixed: number): void {
+    if (this.marker !== undefined && this.directory[this.positionOf(mixed)] === this.marker) {
+      this.#deferred?.enter(mixed)
+    }
+  }
+
+  /** Has some of what is put off entered. False where nothing is. */
+  enterNext(): boolean {
+    return this.#deferred?.enterNext() === true
+  }
+
+  ensureAll(): void {
+    while (this.enterNext());
+  }
+
+  /** Puts in the entries of a range that were put off: pairs of a mixed hash and an address plus 1, in order, in words 0 to `end` - 1. */
+  fill(range: number, pairs: Uint32Array, end: number): void {
+    const depth = this.#deferredDepth
+    const span = this.directory.length >>> depth
+    invariant(this.directory[range * span] === this.marker, "a range of entries is put in once")
+    this.#replace(range * span, span, segmentOf(pairs, 0, end, slotCountFor(end >>> 1), depth))
+    this.#count += end >>> 1
+  }
+
+  /** No entries are put off any more. */
+  endDeferral(): void {
+    this.marker = undefined
+    this.#deferred = undefined
+  }
+
+  /** Removes every entry. Requires: none is put off. */
   clear(): void {
     this.directory = [allocateSegment(SLOT_COUNT_MIN, 0)]
     this.depths = new Uint8Array(1)

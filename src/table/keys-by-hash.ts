@@ -7,6 +7,7 @@ import type { Table } from "./table.ts"
 export function keysWithHash(table: Table, hash: number): string[] {
   const { index } = table
   const mixed = mixHash(hash)
+  index.ensure(mixed)
   const position = index.positionOf(mixed)
   const segment = index.directory[position] as Uint32Array
   const keys: string[] = []

@@ -15,6 +15,7 @@ export class OrderedScan {
   /** Stands on the first record. */
   constructor(index: HashIndex) {
     this.#index = index
+    index.ensureAll()
     this.next()
   }
 

@@ -71,6 +71,16 @@ export class ShardTables {
     return this.#partitions[tableId] ?? this.#add(tableId)
   }
 
+  /** Whether tables have records that are not in their indexes yet. */
+  get isDeferred(): boolean {
+    return this.#partitions.some((partition) => partition?.table.index.isDeferred === true)
+  }
+
+  /** Enters some of the records that its tables have put off (DeferredRecords). False where there are none. */
+  enterNext(): boolean {
+    return this.#partitions.some((partition) => partition?.table.index.enterNext() === true)
+  }
+
   /** From now on its tables keep what snapshots need, as the retention says. */
   retain(retention: Retention): void {
     this.#retention = retention

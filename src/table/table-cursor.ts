@@ -42,6 +42,7 @@ export class TableCursor {
     this.addresses.length = 0
     if (this.#mixed >= MIXED_END) return false
     const index = this.#index
+    index.ensure(this.#mixed)
     const position = index.positionOf(this.#mixed)
     const segment = index.directory[position] as Uint32Array
     const depth = index.depths[position] as number

@@ -9,12 +9,14 @@ import { KIND_DELETE, KIND_PUT, RECORD_HEADER_SIZE, recordSize, type RecordBuffe
 import { invariant, InvariantViolation } from "../model/invariant.ts"
 import { Compaction } from "./compaction.ts"
 import { HashIndex } from "./hash-index.ts"
+import type { DeferredEntries } from "./deferred-entries.ts"
 import type { IndexBuilder } from "./index-builder.ts"
 import { homeOf, mixHash } from "./index-segment.ts"
 import type { Retention } from "./retention.ts"
 import { isSameKey } from "./same-key.ts"
 import { byteOf, chunkOf, Slabs, wordOf } from "./slabs.ts"
 import { TableCursor } from "./table-cursor.ts"
+import type { TableMetrics } from "./table-metrics.ts"
 import { TableVersions } from "./table-versions.ts"
 import { copyWords } from "./word-copy.ts"
 
@@ -32,34 +34,6 @@ export interface TableOptions {
   readonly compactionDeadShare?: number
 }
 
-/** What a table holds and has done, in bytes and counts. */
-export interface TableMetrics {
-  /** Records. */
-  readonly count: number
-  /** Bytes of the records, with header and padding. */
-  readonly liveBytes: number
-  /** Bytes of emptied slots, and of slots larger than their record. */
-  readonly deadBytes: number
-  /** Bytes of records that were overwritten or deleted, and are kept for snapshots. */
-  readonly versionBytes: number
-  /** Bytes taken from the allocator for records and not given back. */
-  readonly allocatedBytes: number
-  readonly indexBytes: number
-  readonly indexSlots: number
-  /** Index segments. */
-  readonly segments: number
-  /** Pieces of memory for records. */
-  readonly chunks: number
-  /** Records that compaction has moved so far. */
-  readonly movedRecords: number
-  /** Bytes given back to the allocator so far. */
-  readonly returnedBytes: number
-  /** The farthest that the index ever put an entry from its home, in slots. */
-  readonly longestProbe: number
-  /** The most index entries that one operation ever moved. */
-  readonly longestRehash: number
-}
-
 export class Table {
   /** Where records are. For the parts of a table only. */
   readonly index: HashIndex = new HashIndex()
@@ -70,7 +44,11 @@ export class Table {
   readonly #homeEntries = new Uint32Array(LOOKAHEAD_COUNT)
   /** What snapshots may still read; undefined until the first one is taken. */
   #versions: TableVersions | undefined
+  /** With those that are not in the index yet. */
   #liveBytes = 0
+  /** Records that are not in the index yet, and their bytes. */
+  #deferredCount = 0
+  #deferredBytes = 0
   #generation = 0
 
   constructor(options: TableOptions = {}) {
@@ -80,7 +58,7 @@ export class Table {
 
   /** Records in the table. */
   get count(): number {
-    return this.index.count
+    return this.index.count + this.#deferredCount
   }
 
   /** Changes whenever addresses may have changed their meaning. */
@@ -97,7 +75,7 @@ export class Table {
   applyAll(source: RecordBuffer, offsets: Uint32Array, lsns: Float64Array, from: number, to: number): void {
     this.#generation++
     const words = source.words
-    this.#versions?.beginRun(this.index.count)
+    this.#versions?.beginRun(this.count)
     for (let start = from; start < to; start += LOOKAHEAD_COUNT) {
       const end = Math.min(start + LOOKAHEAD_COUNT, to)
       this.#lookAhead(words, offsets, start, end)
@@ -121,7 +99,7 @@ export class Table {
     const segment = index.directory[position] as Uint32Array
     for (let word = homeOf(segment, index.depths[position] as number, mixed); ; word += 2) {
       const entry = segment[word + 1] as number
-      if (entry === 0) return -1
+      if (entry === 0) break
       const found = segment[word] as number
       if (found < mixed) continue
       if (found > mixed) return -1
@@ -131,6 +109,9 @@ export class Table {
         return entry - 1
       }
     }
+    if (segment !== index.marker) return -1
+    index.ensure(mixed)
+    return this.find(hash, words, at, keySize)
   }
 
   /** The same at an LSN that is read at, where the record may be one that was overwritten or deleted since. */
@@ -179,6 +160,8 @@ export class Table {
    * to do.
    */
   compactStep(recordCountMax: number): boolean {
+    // The index is not tidied before it is whole.
+    if (this.index.isDeferred) return false
     this.#generation++
     return this.#compaction.step(recordCountMax)
   }
@@ -203,9 +186,30 @@ export class Table {
     this.#liveBytes = liveBytes
   }
 
+  /**
+   * Has so many records more, which are not in the index yet: see DeferredRecords, which alone calls this and `enter`.
+   * Requires: the table is empty.
+   */
+  defer(depth: number, records: DeferredEntries, count: number, bytes: number): void {
+    invariant(this.count === 0, "records are put off for an empty table")
+    this.index.defer(depth, records)
+    this.#deferredCount = count
+    this.#deferredBytes = bytes
+    this.#liveBytes = bytes
+  }
+
+  /** Has a range of the records that were put off in its index, which are in the slabs by now. */
+  enter(range: number, pairs: Uint32Array, end: number, bytes: number): void {
+    this.index.fill(range, pairs, end)
+    this.#deferredCount -= end >>> 1
+    this.#deferredBytes -= bytes
+  }
+
   /** Removes every record and gives the memory back. Requires: no versions. */
   clear(): void {
     invariant((this.#versions?.count ?? 0) === 0, "a table with versions is not cleared")
+    // Nothing may be entered later.
+    this.index.ensureAll()
     this.#generation++
     this.#liveBytes = 0
     this.index.clear()
@@ -225,11 +229,12 @@ export class Table {
 
   metrics(): TableMetrics {
     return {
-      count: this.index.count,
+      count: this.count,
+      deferredCount: this.#deferredCount,
       liveBytes: this.#liveBytes,
-      deadBytes: this.slabs.carvedBytes - this.#liveBytes - (this.#versions?.bytes ?? 0),
+      deadBytes: this.slabs.carvedBytes + this.#deferredBytes - this.#liveBytes - (this.#versions?.bytes ?? 0),
       versionBytes: this.#versions?.bytes ?? 0,
-      allocatedBytes: this.slabs.allocatedBytes,
+      allocatedBytes: this.slabs.allocatedBytes + this.#deferredBytes,
       indexBytes: this.index.byteSize,
       indexSlots: this.index.slotCount,
       segments: this.index.segmentCount,
@@ -294,6 +299,10 @@ export class Table {
     const segment = index.directory[position] as Uint32Array
     const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at + 4, keySize)
     let address: number
+    if (search < 0 && segment === index.marker) {
+      index.ensure(mixed)
+      return this.#put(words, at, lsnLow, lsnHigh)
+    }
     if (search < 0) {
       address = slabs.allocate(size)
       this.#liveBytes += size
@@ -327,6 +336,10 @@ export class Table {
     const segment = index.directory[position] as Uint32Array
     const keySize = (words[at + 2] as number) & 0xffff
     const search = this.#search(segment, index.depths[position] as number, mixed | 0, words, at + 4, keySize)
+    if (search < 0 && segment === index.marker) {
+      index.ensure(mixed)
+      return this.#delete(words, at, lsnLow, lsnHigh)
+    }
     if (search < 0) return
     const address = (segment[search + 1] as number) - 1
     const valueSize = (this.slabs.chunkWords[chunkOf(address)] as Uint32Array)[wordOf(address) + 1] as number

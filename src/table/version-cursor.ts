@@ -35,6 +35,7 @@ export class VersionCursor {
     const { index, versions } = table
     const { lsn } = this.#at
     const from = this.#mixed
+    index.ensure(from)
     let to = stepEnd(index, from)
     if (versions !== undefined && versions.count > 0) to = Math.min(to, stepEnd(versions.index, from))
     for (const address of entriesOf(index, from, to))

@@ -11,6 +11,8 @@ const WRITER = "src/checkpoint/checkpoint-writer.ts"
 const READER = "src/checkpoint/checkpoint-reader.ts"
 const MANIFEST = "src/checkpoint/manifest-file.ts"
 const ACTOR = "src/actors/checkpointer-actor.ts"
+const TABLE = "src/table/table.ts"
+const DEFERRED = "test/table/deferred-records.test.ts"
 
 export const checkpointMutants: readonly Mutant[] = [
   {
@@ -203,5 +205,29 @@ export const checkpointMutants: readonly Mutant[] = [
     replace: "if (flags < 0)",
     story: "A store that uses what this version does not know is opened all the same.",
     tests: [MANIFEST_COPIES],
+  },
+  {
+    name: "delete-of-what-is-not-entered",
+    file: TABLE,
+    find: "      index.ensure(mixed)\n      return this.#delete(words, at, lsnLow, lsnHigh)",
+    replace: "      return",
+    story: "A delete in the first second after opening finds nothing to delete, and the record is there again.",
+    tests: [DEFERRED],
+  },
+  {
+    name: "snapshot-counts-what-is-entered",
+    file: TABLE,
+    find: "this.#versions?.beginRun(this.count)",
+    replace: "this.#versions?.beginRun(this.index.count)",
+    story: "The size that a snapshot has leaves out the records that were not entered when it was taken.",
+    tests: ["test/table/table-versions.test.ts"],
+  },
+  {
+    name: "range-entered-up-to-its-last-memory",
+    file: "src/table/deferred-records.ts",
+    find: "number <= lastMemory; number++",
+    replace: "number < lastMemory; number++",
+    story: "Records where two ranges of a checkpoint meet in a block are not there after opening.",
+    tests: [DEFERRED],
   },
 ]

@@ -205,54 +205,58 @@ describe("a table beside a model of all that was ever written", () => {
   }
 
   test.each([
-    ["even", 0],
-    ["even", 300],
-    ["few", 0],
-    ["few", 100],
-    ["one", 0],
-  ] as const)("hashes %s, %i records in packed memory: right at every snapshot", (hashing, packed) => {
-    let moved = 0
-    let kept = 0
-    for (let seed = 1; seed <= 4; seed++) {
-      const dice = random(seed * 7919)
-      const made = new VersionedTable(seed % 4 === 0 ? 8_000 : undefined, hashings[hashing])
-      if (packed > 0) made.loadPacked(packed)
-      const keyCount = hashing === "one" ? 100 : 200
-      for (let step = 0; step < 1200; step++) {
-        const key = `k${dice(keyCount)}`
-        if (dice(3) === 0) made.delete(key)
-        else made.put(key, dice(20) === 0 ? 60_000 + dice(20_000) : dice(120))
-        const what = dice(100)
-        if (what < 10) made.apply()
-        else if (what < 16) made.snapshot()
-        else if (what < 22 && made.open.length > 0) made.close(dice(made.open.length))
-        else if (what < 26) made.retention.purgeStep(1 + dice(20))
-        else if (what < 36) {
-          made.apply()
-          made.table.compactStep(1 + dice(50))
-        } else if (what < 40) {
-          const snapshot = made.open[dice(made.open.length + 1)]
-          if (snapshot !== undefined && snapshot.ended === undefined) made.checkKey(key, snapshot.lsn)
+    ["even", 0, 0],
+    ["even", 300, 1000],
+    ["even", 300, 10],
+    ["few", 0, 0],
+    ["few", 100, 1000],
+    ["one", 0, 0],
+  ] as const)(
+    "hashes %s, %i records in packed memory, entered %i at a time: right at every snapshot",
+    (hashing, packed, rangeCount) => {
+      let moved = 0
+      let kept = 0
+      for (let seed = 1; seed <= 4; seed++) {
+        const dice = random(seed * 7919)
+        const made = new VersionedTable(seed % 4 === 0 ? 8_000 : undefined, hashings[hashing])
+        if (packed > 0) made.loadPacked(packed, rangeCount)
+        const keyCount = hashing === "one" ? 100 : 200
+        for (let step = 0; step < 1200; step++) {
+          const key = `k${dice(keyCount)}`
+          if (dice(3) === 0) made.delete(key)
+          else made.put(key, dice(20) === 0 ? 60_000 + dice(20_000) : dice(120))
+          const what = dice(100)
+          if (what < 10) made.apply()
+          else if (what < 16) made.snapshot()
+          else if (what < 22 && made.open.length > 0) made.close(dice(made.open.length))
+          else if (what < 26) made.retention.purgeStep(1 + dice(20))
+          else if (what < 36) {
+            made.apply()
+            made.table.compactStep(1 + dice(50))
+          } else if (what < 40) {
+            const snapshot = made.open[dice(made.open.length + 1)]
+            if (snapshot !== undefined && snapshot.ended === undefined) made.checkKey(key, snapshot.lsn)
+          }
+          if (step % 300 === 299) {
+            for (const snapshot of made.open) if (snapshot.ended === undefined) made.check(snapshot.lsn, snapshot)
+            made.check(made.lsn)
+          }
         }
-        if (step % 300 === 299) {
+        kept += made.table.versions?.count ?? 0
+        moved += made.table.metrics().movedRecords
+        while (made.open.length > 0) {
+          made.close(dice(made.open.length))
+          made.retention.purgeStep(dice(100))
           for (const snapshot of made.open) if (snapshot.ended === undefined) made.check(snapshot.lsn, snapshot)
-          made.check(made.lsn)
         }
+        made.purge()
+        expect(made.retention.bytes).toBe(0)
+        expect(made.table.versions?.count).toBe(0)
+        made.check(made.lsn)
+        checkTable(made.table)
       }
-      kept += made.table.versions?.count ?? 0
-      moved += made.table.metrics().movedRecords
-      while (made.open.length > 0) {
-        made.close(dice(made.open.length))
-        made.retention.purgeStep(dice(100))
-        for (const snapshot of made.open) if (snapshot.ended === undefined) made.check(snapshot.lsn, snapshot)
-      }
-      made.purge()
-      expect(made.retention.bytes).toBe(0)
-      expect(made.table.versions?.count).toBe(0)
-      made.check(made.lsn)
-      checkTable(made.table)
-    }
-    expect(kept).toBeGreaterThan(0)
-    if (hashing !== "one") expect(moved).toBeGreaterThan(0)
-  })
+      expect(kept).toBeGreaterThan(0)
+      if (hashing !== "one") expect(moved).toBeGreaterThan(0)
+    },
+  )
 })

@@ -7,7 +7,7 @@ import { mixHash } from "../../src/table/index-segment.ts"
 import type { OpenSnapshot } from "../../src/table/retention.ts"
 import { Retention } from "../../src/table/retention.ts"
 import { Table } from "../../src/table/table.ts"
-import { TableLoader } from "../../src/table/table-loader.ts"
+import { RecordSurvey } from "../../src/table/record-survey.ts"
 import { VersionCursor } from "../../src/table/version-cursor.ts"
 import { evenHash, holdsValue, RecordBatch, valueByte } from "./record-batch.ts"
 
@@ -32,8 +32,8 @@ export class VersionedTable {
     this.#hash = hash
   }
 
-  /** Fills the table with `count` keys in memory that it takes over, as from a checkpoint. */
-  loadPacked(count: number): void {
+  /** Fills the table with `count` keys in memory that it takes over, as from a checkpoint; `rangeCount`: see RecordSurvey. */
+  loadPacked(count: number, rangeCount?: number): void {
     this.lsn++
     const records = Array.from({ length: count }, (_, n) => {
       const key = `k${n}`
@@ -42,7 +42,6 @@ export class VersionedTable {
       return { key: Buffer.from(key), valueSize, hash: this.#hashOf(key) }
     }).toSorted((a, b) => mixHash(a.hash) - mixHash(b.hash))
     const memory = allocateRecordBuffer(count * 128)
-    const loader = new TableLoader(this.table, count)
     let at = 0
     for (const { key, valueSize, hash } of records) {
       const { bytes } = memory
@@ -53,11 +52,11 @@ export class VersionedTable {
       bytes.writeUInt32LE(this.lsn, at + 12)
       bytes.set(key, at + 16)
       for (let i = 0; i < valueSize; i++) bytes[at + 16 + key.length + i] = valueByte(this.lsn, i)
-      const size = recordSize(key.length, valueSize)
-      loader.adopt(memory, at >>> 2, mixHash(hash), size)
-      at += size
+      at += recordSize(key.length, valueSize)
     }
-    loader.finish()
+    const survey = new RecordSurvey(1, rangeCount)
+    survey.take({ bytes: memory.bytes.subarray(0, at), words: memory.words.subarray(0, at >>> 2) })
+    survey.finish([this.table])
   }
 
   put(key: string, valueSize: number): void {
