@@ -57,12 +57,15 @@ export interface EngineSettings {
   readonly onEvent: (event: EngineEvent) => void
 }
 
-/** What recovery left for the writer. */
+/** What recovery left for the writer. The same object until the next recovery. */
 export interface RecoveredLog {
   /** The checkpoint that was loaded. */
   readonly checkpoint: CheckpointInfo | undefined
-  readonly end: LogEnd
   readonly report: RecoveryReport
+  // Changed only by noteRepaired().
+  end: LogEnd
+  /** See Recovered: the disk was too full for it. */
+  repair: (() => Promise<LogEnd>) | undefined
 }
 
 export interface EngineContext {
@@ -94,6 +97,8 @@ export interface EngineContext {
   readonly checkpoints: readonly CheckpointInfo[]
 
   noteRecovered(recovered: RecoveredLog, shards: ShardTables[]): void
+  /** What recovery could not repair is repaired now. */
+  noteRepaired(end: LogEnd): void
   /** The tables that recovery filled for a shard; each is handed out once. */
   takeRecovered(index: number): ShardTables | undefined
   connectLog(log: FileLog, commit: GroupCommit): void

@@ -19,6 +19,7 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import { Admission } from "../wal/admission.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
+import type { LogEnd } from "../wal/log-directory.ts"
 import { Availability } from "./availability.ts"
 import { ChangePublisherActor } from "./change-publisher-actor.ts"
 import { CheckpointerActor } from "./checkpointer-actor.ts"
@@ -221,8 +222,14 @@ export class Engine implements EngineContext {
     this.recovered = recovered
     this.#recoveredShards = shards
     this.recoveryCount++
-    this.trustedLsn = undefined
+    // Until the log's end is repaired, what the disk refused may still be read behind it.
+    if (recovered.repair === undefined) this.trustedLsn = undefined
     this.emit({ kind: "recovered", report: recovered.report })
+  }
+
+  noteRepaired(end: LogEnd): void {
+    if (this.recovered !== undefined) Object.assign(this.recovered, { end, repair: undefined })
+    this.trustedLsn = undefined
   }
 
   connectLog(log: FileLog, commit: GroupCommit): void {
