@@ -17,7 +17,8 @@ import type { MetadataFlow } from "../streams/metadata-flow.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import type { FileLog } from "../wal/file-log.ts"
-import type { FlushTriggers, GroupCommit } from "../wal/group-commit.ts"
+import type { FlushTriggers } from "../wal/flush-pace.ts"
+import type { GroupCommit } from "../wal/group-commit.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import type { AlertThresholds } from "./alert-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
@@ -56,12 +57,15 @@ export interface EngineSettings {
   readonly onEvent: (event: EngineEvent) => void
 }
 
-/** What recovery left for the writer. */
+/** What recovery left for the writer. The same object until the next recovery. */
 export interface RecoveredLog {
   /** The checkpoint that was loaded. */
   readonly checkpoint: CheckpointInfo | undefined
-  readonly end: LogEnd
   readonly report: RecoveryReport
+  // Changed only by noteRepaired().
+  end: LogEnd
+  /** See Recovered: the disk was too full for it. */
+  repair: (() => Promise<LogEnd>) | undefined
 }
 
 export interface EngineContext {
@@ -93,6 +97,8 @@ export interface EngineContext {
   readonly checkpoints: readonly CheckpointInfo[]
 
   noteRecovered(recovered: RecoveredLog, shards: ShardTables[]): void
+  /** What recovery could not repair is repaired now. */
+  noteRepaired(end: LogEnd): void
   /** The tables that recovery filled for a shard; each is handed out once. */
   takeRecovered(index: number): ShardTables | undefined
   connectLog(log: FileLog, commit: GroupCommit): void

@@ -6,15 +6,7 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
-import {
-  Escalated,
-  LogUnavailable,
-  OrreryError,
-  Restarting,
-  StorageFailed,
-  StoreClosed,
-  WriteRejected,
-} from "../model/errors.ts"
+import { Escalated, LogUnavailable, OrreryError, StorageFailed } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { Lsn } from "../model/lsn.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -27,6 +19,8 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import { Admission } from "../wal/admission.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
+import type { LogEnd } from "../wal/log-directory.ts"
+import { Availability } from "./availability.ts"
 import { ChangePublisherActor } from "./change-publisher-actor.ts"
 import { CheckpointerActor } from "./checkpointer-actor.ts"
 import { ConsumersActor } from "./consumers-actor.ts"
@@ -39,7 +33,7 @@ import { MonitorActor } from "./monitor-actor.ts"
 import { RecovererActor } from "./recoverer-actor.ts"
 import { engineTree } from "./engine-tree.ts"
 import { ShardActor } from "./shard-actor.ts"
-import type { StoreState, StoreStatus } from "./store-status.ts"
+import type { StoreStatus } from "./store-status.ts"
 import type { SupervisionEvent } from "./supervision-event.ts"
 import { startTree } from "./supervision-tree.ts"
 import type { ChildSnapshot, SupervisionTree } from "./supervision-tree.ts"
@@ -63,6 +57,9 @@ export class Engine implements EngineContext {
   readonly #writer: WalWriterActor
   readonly #checkpointer: CheckpointerActor
   readonly #publisher: ChangePublisherActor
+  readonly #availability: Availability = new Availability(({ state, reason }) => {
+    this.emit({ kind: "status", state, reason })
+  })
   /** See ConsumersActor. */
   readonly consumers: ConsumersActor
   // See their classes.
@@ -94,13 +91,10 @@ export class Engine implements EngineContext {
   readonly restartCounts: Map<string, number> = new Map()
   readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers()
   #recoveredShards: (ShardTables | undefined)[] = []
-  #status: StoreStatus = { state: "opening", reason: undefined }
   #tree: SupervisionTree | undefined
-  #readyWaiters: { readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = []
   #unflushed: Error | undefined
   #givenUp: OrreryError | undefined
   #endWaiters: { readonly path: string; readonly resolve: () => void }[] = []
-  #onStatus: (status: StoreStatus) => void = () => undefined
 
   constructor(settings: EngineSettings, subscriptionCountMax: number) {
     this.settings = settings
@@ -132,7 +126,7 @@ export class Engine implements EngineContext {
     const tree = await startTree(specification, this.clock, (event) => this.#onSupervision(event))
     this.#tree = tree
     this.wasOpen = true
-    if (this.#status.state === "opening") this.#setStatus("open")
+    if (this.status.state === "opening") this.#availability.set("open")
     void tree.ended.then((reason) => this.#onEnded(reason))
     if (this.#givenUp !== undefined) void tree.stop()
   }
@@ -152,17 +146,17 @@ export class Engine implements EngineContext {
   /** From now on new writes fail; those that wait in line are still let in. */
   refuseWrites(): void {
     this.refusesWrites = true
-    if (this.#status.state !== "closed") this.#setStatus("closing")
+    if (this.status.state !== "closed") this.#availability.set("closing")
   }
 
   // What users see.
 
   get status(): StoreStatus {
-    return this.#status
+    return this.#availability.status
   }
 
   set onStatus(listener: (status: StoreStatus) => void) {
-    this.#onStatus = listener
+    this.#availability.onChange = listener
   }
 
   children(): readonly ChildSnapshot[] {
@@ -182,30 +176,21 @@ export class Engine implements EngineContext {
 
   /** Resolves when every actor is up, or the store is read-only. Fails with: StoreClosed. */
   ready(): Promise<void> {
-    if (this.#isUp() || this.#status.state === "read-only") return Promise.resolve()
-    if (this.#status.state === "closed") return Promise.reject(this.closedError())
-    return new Promise((resolve, reject) => this.#readyWaiters.push({ resolve, reject }))
+    return this.#availability.ready(this.#isUp())
   }
 
   /** Why a part that is needed is not there. */
   unavailable(actor: string): OrreryError {
-    return this.#status.state === "closed" || this.#status.state === "closing"
-      ? this.closedError()
-      : new Restarting(actor)
+    return this.#availability.unavailable(actor)
   }
 
   closedError(): OrreryError {
-    const { reason } = this.#status
-    if (reason === undefined) return new StoreClosed("it was closed by its user", "Open it again")
-    return new StoreClosed(`it gave up: ${reason.summary}`, "Mend the cause, then open it again", reason)
+    return this.#availability.closedError()
   }
 
   /** Why a write cannot be taken now, if it cannot even wait. */
   refusal(): OrreryError | undefined {
-    const { state, reason } = this.#status
-    if (state === "closed" || state === "closing") return this.closedError()
-    if (state !== "read-only") return undefined
-    return new WriteRejected("the disk is full", "Make room; the store accepts writes again by itself", reason)
+    return this.#availability.refusal()
   }
 
   // What the actors hand to each other.
@@ -237,8 +222,14 @@ export class Engine implements EngineContext {
     this.recovered = recovered
     this.#recoveredShards = shards
     this.recoveryCount++
-    this.trustedLsn = undefined
+    // Until the log's end is repaired, what the disk refused may still be read behind it.
+    if (recovered.repair === undefined) this.trustedLsn = undefined
     this.emit({ kind: "recovered", report: recovered.report })
+  }
+
+  noteRepaired(end: LogEnd): void {
+    if (this.recovered !== undefined) Object.assign(this.recovered, { end, repair: undefined })
+    this.trustedLsn = undefined
   }
 
   connectLog(log: FileLog, commit: GroupCommit): void {
@@ -256,7 +247,7 @@ export class Engine implements EngineContext {
     if (this.commit !== undefined) this.lsnMin = this.commit.lastLsn + 1
     this.commit = undefined
     this.intake = undefined
-    if (this.#status.state === "open") this.#setStatus("recovering", asReason(cause))
+    if (this.status.state === "open") this.#availability.set("recovering", asReason(cause))
   }
 
   /** The disk failed the log: nothing that was not durable counts, so no shard may be read until it is built anew. */
@@ -275,7 +266,7 @@ export class Engine implements EngineContext {
 
   noteReadOnly(reason: OrreryError): void {
     this.log = undefined
-    this.#setStatus("read-only", reason)
+    this.#availability.set("read-only", reason)
     this.admission.rejectAll(this.refusal())
   }
 
@@ -324,21 +315,14 @@ export class Engine implements EngineContext {
     // is rebuilt later, on its own, finds them in the log.
     this.intake = this.commit
     this.onUp()
-    const { state } = this.#status
-    if (state === "recovering" || state === "read-only") this.#setStatus("open")
-    for (const waiter of this.#readyWaiters.splice(0)) waiter.resolve()
+    const { state } = this.status
+    if (state === "recovering" || state === "read-only") this.#availability.set("open")
+    this.#availability.serve()
     this.admit()
   }
 
   #isUp(): boolean {
     return this.commit !== undefined && this.#publisher.isUp && this.shards.every((shard) => shard.tables !== undefined)
-  }
-
-  #setStatus(state: StoreState, reason?: OrreryError): void {
-    if (state === this.#status.state && reason === this.#status.reason) return
-    this.#status = { state, reason }
-    this.emit({ kind: "status", state, reason })
-    this.#onStatus(this.#status)
   }
 
   #onSupervision(event: SupervisionEvent): void {
@@ -364,10 +348,8 @@ export class Engine implements EngineContext {
     this.commit = undefined
     this.intake = undefined
     this.log = undefined
-    this.#setStatus("closed", reason)
-    const error = this.closedError()
+    const error = this.#availability.end(reason)
     this.admission.rejectAll(error)
-    for (const waiter of this.#readyWaiters.splice(0)) waiter.reject(error)
     this.feed.end(reason === undefined ? undefined : error)
     this.applied.end(reason === undefined ? undefined : error)
     this.metadata.end()

@@ -10,6 +10,7 @@ import { recover } from "../recovery/recover.ts"
 import { ShardTables } from "../table/shard-tables.ts"
 import { Actor } from "./actor.ts"
 import type { EngineContext } from "./engine-context.ts"
+import { isFullDisk } from "./full-disk.ts"
 
 export class RecovererActor extends Actor<never> {
   readonly #engine: EngineContext
@@ -28,7 +29,7 @@ export class RecovererActor extends Actor<never> {
     const { settings } = engine
     const shards = Array.from({ length: settings.shardCount }, () => new ShardTables())
     engine.catalogue.reset()
-    const { end, report, checkpoint } = await recover({
+    const recovered = await recover({
       directory: settings.directory,
       clock: engine.clock,
       manifest: engine.manifest,
@@ -39,8 +40,9 @@ export class RecovererActor extends Actor<never> {
       fold: new Fold(engine.catalogue, shards),
       countTransactions: () => countTransactions(engine.catalogue, shards),
       onProgress: settings.onRecovery,
+      mayRepairLater: (error) => engine.wasOpen && isFullDisk(error),
     })
-    engine.noteRecovered({ end, report, checkpoint }, shards)
+    engine.noteRecovered({ ...recovered }, shards)
     if (settings.mendsManifest && !engine.wasOpen) await this.#mendManifest()
   }
 

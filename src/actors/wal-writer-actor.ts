@@ -4,7 +4,7 @@
 // the disk (what it holds is unknown or rejected, and nothing of it is trusted again). Where the disk is full it stays,
 // without a log, and tries again: the store reads on meanwhile.
 
-import { LogUnavailable, StorageFailed } from "../model/errors.ts"
+import { LogUnavailable } from "../model/errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Timer } from "../platform/clock.ts"
@@ -12,10 +12,10 @@ import { FileLog } from "../wal/file-log.ts"
 import { GroupCommit } from "../wal/group-commit.ts"
 import { Actor } from "./actor.ts"
 import type { EngineContext } from "./engine-context.ts"
+import { isFullDisk } from "./full-disk.ts"
 
 const RETRY_MS_FIRST = 250
 const RETRY_MS_MAX = 10_000
-const FULL_DISK = ["ENOSPC", "EDQUOT"]
 
 export class WalWriterActor extends Actor<never> {
   readonly #engine: EngineContext
@@ -71,6 +71,8 @@ export class WalWriterActor extends Actor<never> {
     const engine = this.#engine
     const { settings, recovered } = engine
     invariant(recovered !== undefined, "I9: the log is written only after it was recovered")
+    if (recovered.repair !== undefined) engine.noteRepaired(await recovered.repair())
+    if (this.#hasStopped) return
     const log = await FileLog.begin(settings.directory, recovered.end, {
       clock: engine.clock,
       segmentSize: settings.segmentBytes,
@@ -105,8 +107,4 @@ export class WalWriterActor extends Actor<never> {
       )
     })
   }
-}
-
-function isFullDisk(error: unknown): error is StorageFailed {
-  return error instanceof StorageFailed && FULL_DISK.includes(error.systemCode)
 }

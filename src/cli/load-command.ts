@@ -131,10 +131,13 @@ class Load {
 
   async #write({ changes }: Group): Promise<void> {
     const { lsn } = await this.#store.batch((batch) => {
-      for (const { table, key, isDelete, value } of changes) {
+      const nowMs = nodePlatform.clock.wallMs()
+      for (const { table, key, isDelete, value, expiresAtMs } of changes) {
         const handle = this.#store.table(table)
         if (isDelete) batch.delete(handle, key)
-        else batch.put(handle, key, value)
+        else if (expiresAtMs === undefined) batch.put(handle, key, value)
+        // One that is overdue is put all the same, and goes at once: what it overwrites must not stay.
+        else batch.put(handle, key, value, { ttl: Math.max(expiresAtMs - nowMs, 1) })
       }
     })
     const deletes = changes.filter(({ isDelete }) => isDelete).length

@@ -14,6 +14,7 @@ import { RecordWalk } from "../format/record-walk.ts"
 import { decodeShapeFields } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import { Corruption, CursorExpired, StorageFailed } from "../model/errors.ts"
+import { isSystemTable } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
@@ -44,7 +45,7 @@ export interface FollowOptions {
   readonly signal?: AbortSignal
 }
 
-/** Commits, each with all its changes, in the order of the log. Fails with: CursorExpired, Corruption, StorageFailed. */
+/** Commits, each with all its changes to users' tables, in the order of the log. Fails with: CursorExpired, Corruption, StorageFailed. */
 export async function* followLog(
   platform: Platform,
   path: string,
@@ -109,6 +110,7 @@ class LogRecords {
         this.#catalogue.shapes.define(walk.tableId, decodeShapeFields(buffer.bytes, walk.keyEnd, walk.valueEnd))
       } else if (walk.lsn > after) {
         const change = this.#changeOf(walk, header.timeMs)
+        if (isSystemTable(change.table)) continue
         const last = commits.at(-1)
         if (last?.[0]?.lsn === change.lsn) last.push(change)
         else commits.push([change])

@@ -2,9 +2,9 @@
 
 import { nodePlatform } from "../platform/node/node-platform.ts"
 import type { Store } from "../store/store.ts"
-import { checkTable, command, countFlag, directoryArgument, textFlag } from "./action.ts"
+import { checkTable, command, countFlag, directoryArgument, switchFlag, textFlag } from "./action.ts"
 import type { AnyCommand } from "./action.ts"
-import { deleteLine, putLine } from "./change-lines.ts"
+import { deleteLine, expiringLine, putLine } from "./change-lines.ts"
 import { CommandFailure } from "./failure.ts"
 import { loadCommand } from "./load-command.ts"
 import { followLog } from "./log-follower.ts"
@@ -22,11 +22,13 @@ const dump = command(
     table: textFlag("table", "name", "Only this table"),
     from: countFlag("from", "lsn", "Changes from this commit on, instead of the records; without the lock", 0),
     to: countFlag("to", "lsn", "Changes up to this commit, it included", 0),
+    withoutInDoubt: switchFlag("without-in-doubt", "Leaves out what transactions would write that are in doubt"),
   },
-  async ({ dir, table, from, to }, output) => {
+  async ({ dir, table, from, to, withoutInDoubt }, output) => {
     if (table !== undefined) checkTable(table)
     if (from === undefined && to === undefined) {
       return withStore(dir, async (store) => {
+        if (!withoutInDoubt) refuseInDoubt(store, table)
         await dumpTables(store, table, output)
         return undefined
       })
@@ -84,6 +86,20 @@ const tail = command(
 
 export const streamCommands: readonly AnyCommand[] = [dump, loadCommand, tail]
 
+/** Lines are of what is committed: a transaction that waits for its decision would be lost on the way, without a word. */
+function refuseInDoubt(store: Store, table: string | undefined): void {
+  const ids = store
+    .inDoubt()
+    .filter(({ tables }) => table === undefined || tables.includes(table))
+    .map(({ id }) => JSON.stringify(id))
+  if (ids.length === 0) return
+  const named = ids.length > 3 ? `${ids.slice(0, 3).join(", ")} and ${ids.length - 3} more` : ids.join(", ")
+  const verb = ids.length === 1 ? "is" : "are"
+  const summary = `${countOf(ids.length, "transaction")} ${verb} in doubt, which a dump cannot carry: ${named}`
+  const remedy = "Decide them, see orrery in-doubt and orrery decide; or leave them out with --without-in-doubt"
+  throw new CommandFailure("IN_DOUBT", summary, remedy)
+}
+
 async function dumpTables(store: Store, table: string | undefined, output: Output): Promise<void> {
   const names = store.tables()
   if (table !== undefined && !names.includes(table)) {
@@ -95,8 +111,10 @@ async function dumpTables(store: Store, table: string | undefined, output: Outpu
   let bytes = 0
   try {
     for (const name of table === undefined ? names : [table]) {
-      for (const [key, value] of store.table(name).entries()) {
-        const line = putLine(name, key, value)
+      const handle = store.table(name)
+      for (const [key, value] of handle.entries()) {
+        const expiresAt = handle.expiresAt(key)
+        const line = expiresAt === undefined ? putLine(name, key, value) : expiringLine(name, key, value, expiresAt)
         bytes += line.length + 1
         progress.update(bytes, 0, countOf(++count, "record"))
         await output.line(line)

@@ -5,12 +5,13 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { segmentFile } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
 import { Corruption } from "../model/errors.ts"
+import { probe } from "../model/invariant.ts"
 import type { Clock } from "../platform/clock.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import { loadCheckpoint } from "./load-checkpoint.ts"
 import type { LoadedState, StateTarget } from "./load-checkpoint.ts"
-import { repairTail } from "./repair-tail.ts"
+import { repairTail, scannedEnd } from "./repair-tail.ts"
 import { replayLog } from "./replay-log.ts"
 import type { Fold } from "./replay-log.ts"
 import { RecoveryMeter } from "./report.ts"
@@ -33,12 +34,16 @@ export interface RecoveryInput {
   /** Called when the state is whole. Default: there are none. */
   readonly countTransactions?: () => TransactionCounts
   readonly onProgress: (progress: RecoveryProgress) => void
+  /** Whether a repair of the log's end that failed so may wait, while what was found is read. Default: it may not. */
+  readonly mayRepairLater?: (error: unknown) => boolean
 }
 
 export interface Recovered {
   /** The checkpoint that was loaded. */
   readonly checkpoint: CheckpointInfo | undefined
   readonly end: LogEnd
+  /** Where the end of the log could not be repaired: does so, and gives the end that an epoch can begin behind. */
+  readonly repair: (() => Promise<LogEnd>) | undefined
   readonly report: RecoveryReport
 }
 
@@ -72,9 +77,20 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   checkReach(loaded, scan)
   progress("repair-tail", 0, 0)
   let removedFiles = 0
-  const end = await meter.phase("repair-tail", async () => {
+  let repairLater: (() => Promise<LogEnd>) | undefined
+  const repair = async (): Promise<LogEnd> => {
     removedFiles = await removeLeftovers(directory, manifest)
     return repairTail(directory, start, scan, clock.wallMs())
+  }
+  const end = await meter.phase("repair-tail", async () => {
+    try {
+      return await repair()
+    } catch (error) {
+      if (input.mayRepairLater?.(error) !== true) throw error
+      probe("the end of the log is repaired later")
+      repairLater = repair
+      return scannedEnd(start, scan)
+    }
   })
   progress("replay-log", 0, scan.sizeBytes)
   const counts = await meter.phase("replay-log", () =>
@@ -106,7 +122,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     merkle: { result: "skipped", lsn: 0, reason: "it is compared behind recovery" },
     warnings: [...input.warnings, ...loaded.warnings],
   }
-  return { end, report, checkpoint: loaded.checkpoint }
+  return { end, repair: repairLater, report, checkpoint: loaded.checkpoint }
 }
 
 /** A checkpoint holds nothing that was not durable in the log: a log that ends before it has lost its end. */

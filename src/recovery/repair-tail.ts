@@ -22,6 +22,18 @@ const COPY_SIZE = 1024 * 1024
 /** The spare that repair works in; others count from 1. */
 const REPAIR_SPARE = 0
 
+/** The end of the log as the scan found it. It can be read; nothing may be written behind it before it is repaired. */
+export function scannedEnd(start: RecoveryStart, scan: ScanResult): LogEnd {
+  return {
+    segments: scan.extents,
+    startLsn: start.firstLsn,
+    nextSegment: scan.nextSegment,
+    lastLsn: scan.lastLsn,
+    epoch: scan.epoch,
+    checksum: scan.checksum,
+  }
+}
+
 /** Makes the scanned log end in a seal that is on stable storage. Fails with: StorageFailed. */
 export async function repairTail(
   directory: LogDirectory,
@@ -29,17 +41,11 @@ export async function repairTail(
   scan: ScanResult,
   nowMs: number,
 ): Promise<LogEnd> {
-  const end = {
-    segments: scan.extents,
-    startLsn: start.firstLsn,
-    nextSegment: scan.nextSegment,
-    lastLsn: scan.lastLsn,
-    epoch: scan.epoch,
-  }
+  const end = scannedEnd(start, scan)
   const { tail } = scan
   if (tail === undefined) {
     if (scan.unproven !== undefined) await writeSealAgain(directory, scan.unproven)
-    return { ...end, checksum: scan.checksum }
+    return end
   }
   if (tail.isTorn) probe("torn tail cut")
   const seal = new Uint8Array(FRAME_HEADER_SIZE)

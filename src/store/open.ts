@@ -20,7 +20,8 @@ import type { PastStore } from "./past.ts"
 import { takeDirectory } from "./store-directory.ts"
 import type { OwnedDirectory } from "./store-directory.ts"
 import { EventHub, tellAlerts } from "./store-event.ts"
-import { Store } from "./store.ts"
+import { OpenStore } from "./open-store.ts"
+import type { Store } from "./store.ts"
 
 /** The module that makes checkpoints on another thread: beside this one when bundled, at its door in the source. */
 const workerUrl = new URL(
@@ -99,7 +100,7 @@ export async function open(
     isOpening = false
     settings.signal?.throwIfAborted()
     const lock = audit === undefined ? owned.lock : audit.guard(owned.lock, () => engine.status.reason)
-    store = new Store(path, engine, lock, settings, events)
+    store = new OpenStore(path, engine, lock, settings, events)
     await engine.expiry.caughtUp
   } catch (error) {
     await engine.stop().catch(() => undefined)

@@ -1,53 +1,36 @@
-// The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it.
+// The store, as users hold it: tables, batches, changes, and the ways to look at it and to close it. open-store.ts is what
+// stands behind it.
 
 import type { Alert } from "../actors/alert-rules.ts"
-import type { Engine } from "../actors/engine.ts"
 import type { CheckpointPlan } from "../actors/checkpoint-plan.ts"
 import type { CheckpointReport } from "../actors/checkpoint-report.ts"
 import type { StoreStatus } from "../actors/store-status.ts"
 import type { ChildSnapshot } from "../actors/supervision-tree.ts"
-import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
-import type { Durability } from "../model/durability.ts"
-import { invariant } from "../model/invariant.ts"
-import { lsnOf } from "../model/lsn.ts"
 import type { MerkleRoot } from "../model/merkle.ts"
 import type { MerkleDifference, MerkleSource } from "../merkle/merkle-difference.ts"
-import { checkTableName } from "../model/system-tables.ts"
-import type { DirectoryLock } from "../platform/file-system.ts"
 import type { RecoveryReport } from "../recovery/report.ts"
 import type { ChangeStream } from "../streams/change-stream.ts"
-import { CHANGES_OPTIONS } from "../streams/changes-options.ts"
 import type { ChangesOptions } from "../streams/changes-options.ts"
 import type { SubscriptionInfo } from "../streams/subscription-info.ts"
-import { observeEvents } from "../streams/event-observable.ts"
 import type { EventStream } from "../streams/event-observable.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
-import { abortable } from "./abortable.ts"
-import { backUpNewest, checkBackupOptions } from "./backup.ts"
 import type { BackupOptions, BackupReport } from "./backup.ts"
-import type { Consumers } from "./consumers.ts"
-import { ConsumingStore } from "./consuming-store.ts"
-import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
-import { definitionsFrom } from "./index-definition.ts"
+import type { BatchConsumeOptions, BatchHandler, CommitHandler, ConsumeOptions } from "./consumer-options.ts"
+import type { Consumer, ConsumerInfo } from "./consumer.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
-import { Metadata } from "./metadata.ts"
-import { collectMetrics } from "./metrics.ts"
+import type { Metadata } from "./metadata.ts"
 import type { StoreMetrics } from "./metrics.ts"
-import { durabilityFrom, record } from "./option-checks.ts"
-import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
 import type { MerkleCallOptions } from "./options.ts"
-import type { Settings } from "./settings.ts"
+import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
 import type { Snapshot } from "./snapshot.ts"
-import type { EventHub, StoreEvent } from "./store-event.ts"
-import { StoreLife } from "./store-life.ts"
-import { StoreParts } from "./store-parts.ts"
-import { TableHandle } from "./table-handle.ts"
+import type { StoreEvent } from "./store-event.ts"
+import type { TableHandle } from "./table-handle.ts"
 import type { TableOptions, WriteOptions } from "./table-options.ts"
 import type { TransactionResult, TransactOptions } from "./transact.ts"
 import type { Transaction } from "./transaction.ts"
-import type { Views } from "./views.ts"
-import { withProgress } from "./with-progress.ts"
+import type { FoldDefinition, MapDefinition, ReduceDefinition } from "./view-definition.ts"
+import type { View, ViewInfo } from "./view.ts"
 
 export interface CheckpointRunOptions {
   /** Told how many bytes of the checkpoint are written, and about how many there will be. */
@@ -56,51 +39,19 @@ export interface CheckpointRunOptions {
   readonly signal?: AbortSignal
 }
 
-export class Store extends ConsumingStore {
+/** A store that `open` has opened. */
+export interface Store {
   /** The directory. */
   readonly path: string
-  protected override readonly consumption: Consumers
-  protected override readonly viewing: Views
-  readonly #engine: Engine
-  readonly #events: EventHub
-  readonly #durability: Durability
-  readonly #life: StoreLife
-  readonly #parts: StoreParts
-
-  /** Made by `open`. Fails with: UnsupportedFormat. */
-  constructor(path: string, engine: Engine, lock: DirectoryLock, settings: Settings, events: EventHub) {
-    super()
-    this.path = path
-    this.#engine = engine
-    this.#events = events
-    this.#durability = settings.durability
-    this.#life = new StoreLife(path, engine, lock, events)
-    this.#parts = new StoreParts(engine, this.#life, settings, events, (options) => this.changes(options))
-    this.consumption = this.#parts.consumers
-    this.viewing = this.#parts.views
-    engine.onStatus = ({ state }) => {
-      // A store that gave up gives its directory free as well.
-      if (state === "closed") this.close().catch(ignore)
-      this.#parts.noteState(state)
-    }
-  }
 
   /** What the store can do at the moment. */
-  get status(): StoreStatus {
-    return this.#engine.status
-  }
+  readonly status: StoreStatus
 
   /** What the last recovery did: the one at open, or a later one after the log had failed. */
-  get recovery(): RecoveryReport {
-    const { recovered } = this.#engine
-    invariant(recovered !== undefined, "I9: an open store was recovered")
-    return { ...recovered.report, merkle: this.#engine.merkle.verdict }
-  }
+  readonly recovery: RecoveryReport
 
   /** Names of the tables that hold, or held, records. */
-  tables(): string[] {
-    return this.#engine.catalogue.userNames()
-  }
+  tables(): string[]
 
   /**
    * A handle of the table; the table is made by the first write to it. Handles of one name share the table and its
@@ -110,42 +61,14 @@ export class Store extends ConsumingStore {
    */
   table<Value = unknown, const Indexes = AnyIndexes, const Unique extends string = string>(
     name: string,
-    options: TableOptions<Value, Indexes, Unique> = {},
-  ): TableHandle<Value, KeysOfIndexes<Value, Indexes, Unique>> {
-    checkTableName(name)
-    record("options", options, ["schema", "durability", "ttl", "indexes", "unique"])
-    if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
-      throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
-    }
-    durabilityFrom("durability", options.durability)
-    const definitions = definitionsFrom(options.indexes, options.unique)
-    this.#parts.context.indexes.define(this.#engine.catalogue.entry(name), definitions)
-    return new TableHandle(this.#parts.context, this.#engine.catalogue.entry(name), this.#durability, options)
-  }
+    options?: TableOptions<Value, Indexes, Unique>,
+  ): TableHandle<Value, KeysOfIndexes<Value, Indexes, Unique>>
 
   /**
    * Commits everything that `fill` adds as one: seen, kept and recovered whole or not at all, over tables and shards.
    * `fill` is synchronous; what it throws rejects the batch, and leaves no trace.
    */
-  async batch(fill: (batch: Batch) => void, options: WriteOptions = {}): Promise<Receipt> {
-    if (typeof fill !== "function") throw new TypeError("batch takes a function that adds operations")
-    record("options", options, ["durability", "signal"])
-    const durability = durabilityFrom("durability", options.durability) ?? this.#durability
-    const builder = new BatchBuilder(this.#parts.context)
-    let result: unknown
-    try {
-      result = fill(builder)
-    } finally {
-      builder.end()
-    }
-    if (result instanceof Promise) {
-      result.catch(() => undefined)
-      throw new TypeError("the function of a batch must be synchronous")
-    }
-    const operations = builder.settled ?? (await builder.operations())
-    if (operations.length === 0) return { lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) }
-    return this.#parts.writer.write(operations, durability, options.signal)
-  }
+  batch(fill: (batch: Batch) => void, options?: WriteOptions): Promise<Receipt>
 
   /**
    * Runs a function that reads and writes, over tables and shards, as one: kept and recovered whole or not at all, and by
@@ -170,37 +93,27 @@ export class Store extends ConsumingStore {
    */
   transact<Result>(
     work: (transaction: Transaction) => Result,
-    options: TransactOptions = {},
-  ): Promise<TransactionResult<Awaited<Result>>> {
-    return this.#parts.transactions.run(work, options)
-  }
+    options?: TransactOptions,
+  ): Promise<TransactionResult<Awaited<Result>>>
 
   /** Prepared transactions that wait for their decision, oldest first. Fails with: StoreClosed. */
-  inDoubt(): InDoubtTransaction[] {
-    return this.#parts.prepared.inDoubt()
-  }
+  inDoubt(): InDoubtTransaction[]
 
   /**
    * Commits a prepared transaction: its writes become one commit, on stable storage when this resolves. A decision that
    * was taken before resolves to that one's LSN, as long as it is remembered.
    * Fails with: UnknownTransaction, AlreadyDecided, and like `batch`; then it is in doubt as before. Restarting.
    */
-  commitPrepared(id: string, options?: DecideOptions): Promise<Receipt> {
-    return this.#parts.prepared.commit(id, options)
-  }
+  commitPrepared(id: string, options?: DecideOptions): Promise<Receipt>
 
   /** Aborts a prepared transaction, for good: see `commitPrepared`. Nothing is left of what it was to write. */
-  abortPrepared(id: string, reason?: string, options?: DecideOptions): Promise<Receipt> {
-    return this.#parts.prepared.abort(id, reason, options)
-  }
+  abortPrepared(id: string, reason?: string, options?: DecideOptions): Promise<Receipt>
 
   /**
    * How the transaction stands that was prepared under the id; undefined where none was, or its decision is not remembered
    * any more. Like `get` it tells what is applied, also what is not durable yet. Fails with: Restarting, StoreClosed.
    */
-  outcome(id: string): PreparedOutcome | undefined {
-    return this.#parts.prepared.outcome(id)
-  }
+  outcome(id: string): PreparedOutcome | undefined
 
   /**
    * All tables as they are behind the last commit, to be read while writers go on. Close it, or let `using` do so: what is
@@ -209,9 +122,7 @@ export class Store extends ConsumingStore {
    *
    * Fails with: LimitExceeded, Restarting, StoreClosed.
    */
-  snapshot(): Snapshot {
-    return this.#parts.snapshots.take()
-  }
+  snapshot(): Snapshot
 
   /**
    * Durable commits after a position (default: from now on), each exactly once, in the order of the log. An
@@ -219,35 +130,80 @@ export class Store extends ConsumingStore {
    *
    * Fails with: CursorExpired when the log does not reach back so far, StoreClosed, the signal's reason.
    */
-  changes(options: ChangesOptions = {}): ChangeStream {
-    record("options", options, CHANGES_OPTIONS)
-    if (options.table !== undefined) checkTableName(options.table)
-    this.#life.requireOpen()
-    const { applied, feed } = this.#engine
-    return options.visibility === "applied"
-      ? applied.subscribe(options, this.#parts.states)
-      : feed.subscribe(options, this.#parts.states)
-  }
+  changes(options?: ChangesOptions): ChangeStream
 
   /** Iterations and observers of changes, and how far behind each is. */
-  subscriptions(): SubscriptionInfo[] {
-    const { applied, clock, feed } = this.#engine
-    return [...feed.subscriptions(clock.wallMs()), ...applied.subscriptions(clock.wallMs())]
-  }
+  subscriptions(): SubscriptionInfo[]
+
+  /**
+   * Processes durable commits, one after the other, each in a transaction that also moves the consumer's position: what
+   * the handler writes through `tx` happens once for each commit, over crashes. What it does outside of the store may
+   * happen again. A synchronous handler never conflicts; an asynchronous one is called anew where others were faster.
+   *
+   * The position is kept under the name, which only one consumer may run under at a time. A commit that the handler fails
+   * at is tried again, later and later, and then goes to the dead letters. Its own commits are passed over.
+   *
+   * Fails with: TypeError, ConsumerRunning, LimitExceeded, StoreClosed.
+   *
+   * ```ts
+   * const billing = store.consume("billing", (commit, tx) => {
+   *   for (const { key, value } of commit.changes) tx.put(invoices, key, invoiceFor(value))
+   * }, { table: orders, from: "beginning" })
+   * ```
+   */
+  consume<Value = unknown>(name: string, handler: BatchHandler<Value>, options: BatchConsumeOptions<Value>): Consumer
+  consume<Value = unknown>(
+    name: string,
+    handler: CommitHandler<Value>,
+    options?: ConsumeOptions<Value> & { readonly batch?: never },
+  ): Consumer
+
+  /** A consumer that the store knows, whether it runs or not. Fails with: ConsumerUnknown. */
+  consumer(name: string): Consumer
+
+  /** All consumers that the store knows, whether they run or not, by name. */
+  consumers(): ConsumerInfo[]
+
+  /** Stops a consumer and forgets its position and its dead letters. False where there is none of that name. */
+  removeConsumer(name: string): Promise<boolean>
+
+  /**
+   * Keeps a table up that follows from others: `map` gives rows for each record, `groupBy` with `add` and `remove` one row
+   * for each group of records, `fold` rows that changes are folded into. The rows are a table of the view's name, which is
+   * read and followed like any other; only the view writes to it, and does so with its position in one commit: after a
+   * crash no change is missing and none counts twice. Another `version` has the rows made anew.
+   *
+   * The functions must depend on nothing but what they are given, and must not write to the store.
+   *
+   * Fails with: TypeError, ViewNameTaken, LimitExceeded, Restarting, StoreClosed.
+   *
+   * ```ts
+   * const byCity = store.view("people per city", {
+   *   from: users,
+   *   groupBy: ({ value }) => value.city,
+   *   initial: 0,
+   *   add: (count) => count + 1,
+   *   remove: (count) => count - 1,
+   * })
+   * await byCity.ready()
+   * byCity.table.get("London")
+   * ```
+   */
+  view<Value, Row>(name: string, definition: MapDefinition<Value, Row>): View<Row>
+  view<Value, State, Part = Value>(name: string, definition: ReduceDefinition<Value, State, Part>): View<State>
+  view<Value, State>(name: string, definition: FoldDefinition<Value, State>): View<State>
+
+  /** All views that the store knows, whether they are kept up or not, by name. */
+  views(): ViewInfo[]
+
+  /** Removes a view and its rows; the table is anybody's afterwards. False where there is none of that name. */
+  removeView(name: string): Promise<boolean>
 
   /** Resolves when every write up to now is on stable storage, whatever its durability. */
-  async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
-    await abortable(this.#life.flush(), options.signal)
-  }
+  flush(options?: { readonly signal?: AbortSignal }): Promise<void>
 
   /** Resolves when every actor is up again. Fails with: StoreClosed, the signal's reason. */
-  async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
-    await abortable(this.#engine.ready(), options.signal)
-  }
+  ready(options?: { readonly signal?: AbortSignal }): Promise<void>
 
   /**
    * Folds everything durable into a checkpoint, and lets go of the log and of older checkpoints as `keep` says. Writers
@@ -256,13 +212,7 @@ export class Store extends ConsumingStore {
    *
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */
-  async checkpoint(options: CheckpointRunOptions = {}): Promise<CheckpointReport | undefined> {
-    record("options", options, ["onProgress", "signal"])
-    const { onProgress, signal } = options
-    signal?.throwIfAborted()
-    await abortable(this.#life.flush(), signal)
-    return withProgress(onProgress, signal, (tell) => this.#engine.checkpointer.checkpoint(tell))
-  }
+  checkpoint(options?: CheckpointRunOptions): Promise<CheckpointReport | undefined>
 
   /**
    * What `checkpoint()` would do now, without doing it: the same numbers, as long as nothing is written in between.
@@ -270,12 +220,7 @@ export class Store extends ConsumingStore {
    *
    * Fails with: StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */
-  async planCheckpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointPlan | undefined> {
-    record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
-    await abortable(this.#life.flush(), options.signal)
-    return abortable(this.#engine.checkpointer.plan(), options.signal)
-  }
+  planCheckpoint(options?: { readonly signal?: AbortSignal }): Promise<CheckpointPlan | undefined>
 
   /**
    * Puts everything durable into another directory, which is a store itself afterwards: `open` brings it up, and
@@ -284,17 +229,7 @@ export class Store extends ConsumingStore {
    *
    * Fails with: StoreLocked, NotAStore, CannotOpen, StorageFailed, Corruption, Restarting, StoreClosed, the signal's reason.
    */
-  async backup(path: string, options: BackupOptions = {}): Promise<BackupReport> {
-    if (typeof path !== "string" || path === "") throw new TypeError("the path of the backup must be a string")
-    checkBackupOptions(options)
-    await this.checkpoint(options.signal === undefined ? {} : { signal: options.signal })
-    const { clock, manifest, settings } = this.#engine
-    const { directory, segmentBytes } = settings
-    const newest = (): CheckpointInfo | undefined => this.#engine.checkpoints.at(-1)
-    const report = await backUpNewest({ directory, manifest, segmentBytes, clock }, newest, path, options)
-    this.#events.emit({ kind: "backed-up", report })
-    return report
-  }
+  backup(path: string, options?: BackupOptions): Promise<BackupReport>
 
   /**
    * The Merkle root over everything that was written before the call, in all tables of users, and the commit that it is
@@ -304,9 +239,7 @@ export class Store extends ConsumingStore {
    *
    * Fails with: StorageFailed, Corruption, MerkleMismatch, Restarting, StoreClosed, the signal's reason.
    */
-  merkleRoot(options: MerkleCallOptions = {}): Promise<MerkleRoot> {
-    return this.#parts.merkle.root(options)
-  }
+  merkleRoot(options?: MerkleCallOptions): Promise<MerkleRoot>
 
   /**
    * The keys that this store and another do not have alike, in no order. Reads O(differences x log n) nodes of both. Exact
@@ -314,72 +247,46 @@ export class Store extends ConsumingStore {
    *
    * Fails with: TypeError, what `other` fails with, and as `merkleRoot` does.
    */
-  merkleDifference(other: MerkleSource, options: MerkleCallOptions = {}): AsyncIterableIterator<MerkleDifference> {
-    return this.#parts.merkle.difference(other, options)
-  }
+  merkleDifference(other: MerkleSource, options?: MerkleCallOptions): AsyncIterableIterator<MerkleDifference>
 
   /** The nodes of the Merkle tree, for `merkleDifference` of another store; plain data, to be served over a wire. */
-  merkleSource(): MerkleSource {
-    return this.#parts.merkle.source()
-  }
+  merkleSource(): MerkleSource
 
   /**
    * The turns in the store's life as they happen: what it can do, recoveries, restarted actors, checkpoints, backups,
    * alerts. An RxJS Observable that completes when the store is closed. Each is also published to the diagnostics channel
    * of its kind, "orrery:checkpointed" for example, as `{ path, event }`; those of opening only there.
    */
-  events(): EventStream<StoreEvent> {
-    return observeEvents(this.#events)
-  }
+  events(): EventStream<StoreEvent>
 
   /**
    * What wants an operator's attention: looked for once a second, the disk every ten. `events()` and the option
    * `alerts.onAlert` tell of them when they are raised and cleared.
    */
-  alerts(): readonly Alert[] {
-    return this.#engine.monitor.alerts
-  }
+  alerts(): readonly Alert[]
 
   /** Looks at everything now, the disk too, and resolves to the alerts that stand then. Fails with: StoreClosed. */
-  async checkAlerts(): Promise<readonly Alert[]> {
-    this.#life.requireOpen()
-    return this.#engine.monitor.look()
-  }
+  checkAlerts(): Promise<readonly Alert[]>
 
   /** What is read and written, as sampled batches for RxJS: docs/metadata.md. Costs nothing while nobody subscribes. */
-  metadata(): Metadata {
-    return new Metadata(this.#engine.metadata, this.#engine.pipelines)
-  }
+  metadata(): Metadata
 
-  metrics(): StoreMetrics {
-    return collectMetrics(this.#engine, this.#parts)
-  }
+  metrics(): StoreMetrics
 
   /**
    * Takes no more writes, makes every accepted one durable, seals the log and gives the directory free. Calling it again
    * waits for the same end.
    */
-  close(): Promise<void> {
-    return this.#life.close(() => this.endUse())
-  }
+  close(): Promise<void>
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
+  [Symbol.asyncDispose](): Promise<void>
 
   /** For tests: the actors under supervision. */
-  actors(): readonly ChildSnapshot[] {
-    return this.#engine.children()
-  }
+  actors(): readonly ChildSnapshot[]
 
   /**
    * For tests: ends an actor as a crash, and resolves when it is down. `ready` waits for it to come back. Its path is
    * "store/shards/shard-0", for example. False where it was down already.
    */
-  killActor(path: string, reason: unknown): Promise<boolean> {
-    return this.#engine.kill(path, reason)
-  }
+  killActor(path: string, reason: unknown): Promise<boolean>
 }
-
-/** Somebody else is told: the status says why a store gave up, and whoever calls close himself learns it by that call. */
-function ignore(): void {}

@@ -19,8 +19,9 @@ import {
   type SystemCall,
   type SystemCalls,
 } from "./system-trace-calls.ts"
-import { pathsIn, ProcessFiles, takePosition, type NamedPath, type OpenedFile } from "./system-trace-files.ts"
+import { pathsIn, ProcessFiles, type NamedPath, type OpenedFile } from "./system-trace-files.ts"
 import { SystemTraceRecorder, type Ending } from "./system-trace-recorder.ts"
+import { SystemTraceWrites } from "./system-trace-writes.ts"
 
 export interface SystemTraceOptions {
   /** The directory whose files are followed, by all paths that lead to it. */
@@ -60,8 +61,6 @@ export interface SystemTrace {
 
 type Handler = (call: SystemCall) => Ending | undefined | void
 
-const ZEROS_SIZE_MAX = 64 * 1024 * 1024
-
 export function systemTraceOf(calls: SystemCalls, options: SystemTraceOptions): SystemTrace {
   const disk = new SystemDisk(options)
   const endings = new Map<SystemCall, Ending>()
@@ -83,6 +82,7 @@ class SystemDisk {
   readonly #roots: readonly string[]
   readonly #files: ProcessFiles
   readonly #recorder: SystemTraceRecorder
+  readonly #writes: SystemTraceWrites
   readonly #reader = new ProtocolReader()
   readonly #said: Said[] = []
   readonly #syncs: SyncCall[] = []
@@ -95,6 +95,11 @@ class SystemDisk {
     this.#roots = roots
     this.#files = new ProcessFiles(workingDirectory)
     this.#recorder = new SystemTraceRecorder(base, hasJournal)
+    this.#writes = new SystemTraceWrites(
+      this.#recorder,
+      (path) => this.#countSync(path),
+      (sentence) => this.#note(sentence),
+    )
     this.#handlers = this.#handlersByName()
   }
 
@@ -213,7 +218,7 @@ class SystemDisk {
       changes.push(change)
     }
     const size = cache.file(node)?.size ?? 0
-    if (flags.includes("O_TRUNC") && size > 0) changes.push(this.#resize(node, 0))
+    if (flags.includes("O_TRUNC") && size > 0) changes.push(this.#writes.resize(node, 0))
     if (changes.length > 0) this.#recorder.ended(this.#recorder.change("open", path, flags, changes))
     const kind = cache.file(node) === undefined ? "directory" : "file"
     const syncs = /O_D?SYNC/.test(flags)
@@ -221,7 +226,7 @@ class SystemDisk {
   }
 
   #write(call: SystemCall): Ending | undefined {
-    const { pid, name, args, result } = call
+    const { pid, args, result } = call
     const file = this.#files.fileOf(pid, args[0]) ?? this.#strayFile(call)
     if (file === undefined || file.kind === "other" || file.kind === "directory") return undefined
     const data = args[1] ?? ""
@@ -235,29 +240,7 @@ class SystemDisk {
       this.#said.push({ eventCount, acknowledged: acknowledged.length, begun: begun.length })
       return undefined
     }
-    const flags = name === "pwritev2" ? (args[4] ?? "") : ""
-    const told = name.startsWith("pwrite") ? numberOf(args[3]) : -1
-    const appends = file.appends || flags.includes("RWF_APPEND")
-    const position = appends ? this.#sizeOf(file) : told === -1 ? file.position : told
-    if (told === -1) file.position = position + written.length
-    return this.#put(file, position, written, file.syncs || /RWF_D?SYNC/.test(flags))
-  }
-
-  #put(file: OpenedFile, position: number, bytes: Uint8Array, isSynced: boolean): Ending | undefined {
-    if (bytes.length === 0) return undefined
-    const { node, path } = file
-    const end = position + bytes.length
-    const changes: Change[] = []
-    // The size first: after a crash a file may be longer than what reached it, never the other way round.
-    if (end > this.#sizeOf(file)) changes.push(this.#resize(node, end))
-    this.#recorder.cache.changeFile(node).write(bytes, position)
-    changes.push({ kind: "data", file: node, position, bytes })
-    const detail = `${bytes.length} at ${position}`
-    if (isSynced) {
-      this.#countSync(path)
-      return this.#recorder.syncedWrite(path, detail, node, changes)
-    }
-    return this.#ending(this.#recorder.change("write", path, detail, changes))
+    return this.#writes.write(file, call, written)
   }
 
   #sync({ pid, name, args, error }: SystemCall): Ending | undefined {
@@ -273,43 +256,20 @@ class SystemDisk {
     const path = named === undefined ? undefined : this.#inside(this.#absolute(call, named))
     const file = path === undefined ? this.#files.fileOf(call.pid, call.args[0]) : this.#fileAt(path, "")
     if (file?.kind !== "file") return undefined
-    const size = numberOf(call.args[1])
-    if (size === this.#sizeOf(file)) return undefined
-    const changes = [this.#resize(file.node, size)]
-    return this.#ending(this.#recorder.change("truncate", file.path, `to ${size}`, changes))
+    return this.#writes.truncate(file, numberOf(call.args[1]))
   }
 
-  #allocate({ pid, args }: SystemCall): Ending | undefined {
-    const file = this.#files.fileOf(pid, args[0])
-    if (file?.kind !== "file") return undefined
-    const [mode = "", start, length] = [args[1], numberOf(args[2]), numberOf(args[3])]
-    const size = this.#sizeOf(file)
-    if (/COLLAPSE|INSERT/.test(mode) || length > ZEROS_SIZE_MAX) {
-      this.#note(`${file.path} was changed by fallocate (${mode}), which is not followed`)
-      return undefined
-    }
-    if (/PUNCH_HOLE|ZERO_RANGE/.test(mode)) {
-      const end = mode.includes("KEEP_SIZE") ? Math.min(size, start + length) : start + length
-      return this.#put(file, start, new Uint8Array(Math.max(0, end - start)), false)
-    }
-    if (mode.includes("KEEP_SIZE") || start + length <= size) return undefined
-    const changes = [this.#resize(file.node, start + length)]
-    return this.#ending(this.#recorder.change("truncate", file.path, `allocated to ${start + length}`, changes))
+  #allocate(call: SystemCall): Ending | undefined {
+    const file = this.#files.fileOf(call.pid, call.args[0])
+    return file?.kind === "file" ? this.#writes.allocate(file, call) : undefined
   }
 
-  /** copy_file_range(in, at, out, at, …) and sendfile(out, in, at, …), whose bytes are known where their source is. */
-  #copy({ pid, name, args, result = 0 }: SystemCall): Ending | undefined {
+  #copy(call: SystemCall): Ending | undefined {
+    const { pid, name, args, result = 0 } = call
     const isRange = name === "copy_file_range"
     const target = this.#files.fileOf(pid, args[isRange ? 2 : 0])
     if (target?.kind !== "file" || result === 0) return undefined
-    const source = this.#files.fileOf(pid, args[isRange ? 0 : 1])
-    if (source?.kind !== "file") {
-      this.#note(`${target.path} was copied from elsewhere by ${name}, and its bytes are not seen`)
-      return undefined
-    }
-    const bytes = new Uint8Array(result)
-    this.#recorder.cache.file(source.node)?.read(bytes, takePosition(source, args[isRange ? 1 : 2], result))
-    return this.#put(target, takePosition(target, isRange ? args[3] : "NULL", result), bytes, target.syncs)
+    return this.#writes.copy(this.#files.fileOf(pid, args[isRange ? 0 : 1]), target, call)
   }
 
   #changeNames(call: SystemCall): Ending | undefined {
@@ -353,18 +313,6 @@ class SystemDisk {
     if (path === undefined) return undefined
     this.#note(`${path} was written through a descriptor that was not seen being opened`)
     return undefined
-  }
-
-  #resize(node: number, size: number): Change {
-    const file = this.#recorder.cache.changeFile(node)
-    const cuts = size < file.size
-    file.resize(size)
-    if (cuts) file.clip()
-    return { kind: "size", file: node, size, cuts }
-  }
-
-  #sizeOf({ node }: OpenedFile): number {
-    return this.#recorder.cache.file(node)?.size ?? 0
   }
 
   #countSync(path: string): void {

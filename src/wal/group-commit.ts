@@ -17,26 +17,12 @@ import type { Clock, Timer } from "../platform/clock.ts"
 import { AppliedTeller } from "./applied-teller.ts"
 import { CommitBatch } from "./commit-batch.ts"
 import type { Receipt } from "./commit-batch.ts"
+import { FlushPace } from "./flush-pace.ts"
+import type { FlushTriggers } from "./flush-pace.ts"
 import { LatencyHistogram } from "./latency-histogram.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Log } from "./log.ts"
-
-/**
- * From this size on a batch may go in the middle of a turn, so that the disk works while the rest of the callers put: once
- * it has been filling for as long as the flush before it took. On a slower disk that would halve the batches for nothing.
- */
-const EARLY_SIZE = 48 * 1024
-
-export interface FlushTriggers {
-  /** Commits in a batch that make it go at once. */
-  readonly records: number
-  /** Bytes in a batch that make it go at once. */
-  readonly bytes: number
-  /** How long a batch waits for company before it goes; 0: as soon as the flush before it has ended. */
-  readonly delayMs: number
-  /** How long a commit below `synced` may wait for its sync. */
-  readonly syncDelayMs: number
-}
+import { SyncWaiters } from "./sync-waiters.ts"
 
 export interface GroupCommitListener {
   /** The batch's buffer is about to change hands: whoever holds offsets into it must use them now. */
@@ -73,20 +59,12 @@ export class GroupCommit {
   readonly #backlogBytes: number
   readonly #listener: GroupCommitListener
   readonly #pool: CommitBatch[] = [new CommitBatch()]
-  readonly #syncWaiters: {
-    readonly lsn: number
-    readonly resolve: () => void
-    readonly reject: (e: unknown) => void
-  }[] = []
+  readonly #syncWaiters: SyncWaiters = new SyncWaiters()
+  readonly #pace: FlushPace
   #inFlight: CommitBatch | undefined
   #isSyncing = false
   #lastLsn: number
   #isScheduled = false
-  /** When the first commit came into the batch that fills, and the size at which it is looked at again. */
-  #fillingSinceMs = 0
-  #nextLookSize = EARLY_SIZE
-  /** How long the last flush took. */
-  #lastFlushMs = 0
   #delayTimer: Timer | undefined
   #syncTimer: Timer | undefined
   /** Undefined: nobody wants to hear of commits before they are durable. */
@@ -98,6 +76,7 @@ export class GroupCommit {
     this.#log = log
     this.#clock = clock
     this.#triggers = triggers
+    this.#pace = new FlushPace(triggers)
     this.#backlogBytes = backlogBytes
     this.#listener = listener
     this.#lastLsn = log.endLsn
@@ -144,7 +123,10 @@ export class GroupCommit {
   commit(end: number, recordCount: number, durability: Durability): Promise<Receipt> {
     const batch = this.batch
     const lsn = lsnOf(++this.#lastLsn)
-    if (batch.commitCount === 0) this.#begin(batch, lsn)
+    if (batch.commitCount === 0) {
+      batch.firstLsn = lsn
+      this.#pace.begin(this.#clock.monotonicMs())
+    }
     batch.commitCount++
     batch.recordCount += recordCount
     batch.position = end
@@ -152,23 +134,10 @@ export class GroupCommit {
     if (durability === "synced") batch.needsSync = true
     else if (durability === "written") batch.needsWrite = true
     const receipt = durability === "memory" ? Promise.resolve({ lsn }) : batch.receipt(lsn)
-    if (this.#isFull(batch)) this.#flushEarly()
+    if (this.#pace.isFull(batch)) this.#flushEarly()
     else if (!this.#isScheduled) this.#schedule(batch)
-    else if (batch.sizeBytes >= this.#nextLookSize) this.#lookAt(batch)
+    else if (batch.sizeBytes >= this.#pace.nextLookSize && this.#pace.isDue(batch, this.#now)) this.#flushEarly()
     return receipt
-  }
-
-  #begin(batch: CommitBatch, firstLsn: Lsn): void {
-    batch.firstLsn = firstLsn
-    this.#nextLookSize = EARLY_SIZE
-    this.#fillingSinceMs = this.#clock.monotonicMs()
-  }
-
-  /** Looks whether a batch that waits for the end of the turn should go now. */
-  #lookAt(batch: CommitBatch): void {
-    this.#nextLookSize = batch.sizeBytes + EARLY_SIZE / 4
-    if (this.#triggers.delayMs > 0 || !(batch.needsSync || batch.needsWrite)) return
-    if (this.#clock.monotonicMs() - this.#fillingSinceMs >= this.#lastFlushMs) this.#flushEarly()
   }
 
   /** Resolves when everything up to now is on stable storage. Fails with: CommitUnknown, WriteRejected. */
@@ -176,7 +145,7 @@ export class GroupCommit {
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
     const lsn = this.#lastLsn
     if (this.#log.durableLsn >= lsn) return Promise.resolve()
-    const done = new Promise<void>((resolve, reject) => this.#syncWaiters.push({ lsn, resolve, reject }))
+    const done = this.#syncWaiters.wait(lsn)
     if (!this.batch.isEmpty) this.batch.needsSync = true
     // Not within the call: it may come from a value's getter, while a record is half written into the batch.
     queueMicrotask(() => this.#kick())
@@ -209,7 +178,7 @@ export class GroupCommit {
     this.batch.fail(
       new WriteRejected("the log ended before it was handed over", "Write again once the store has recovered", reason),
     )
-    for (const waiter of this.#syncWaiters.splice(0)) waiter.reject(new CommitUnknown(waiter.lsn, reason))
+    this.#syncWaiters.reject(reason)
   }
 
   #schedule(batch: CommitBatch): void {
@@ -228,11 +197,6 @@ export class GroupCommit {
     else this.#delayTimer = this.#clock.after(this.#triggers.delayMs, this.#onTurnEnd, true)
   }
 
-  /** Whether a trigger by size says that the batch should go. */
-  #isFull(batch: CommitBatch): boolean {
-    return batch.commitCount >= this.#triggers.records || batch.sizeBytes >= this.#triggers.bytes
-  }
-
   /** A trigger fired within the turn. */
   #flushEarly(): void {
     if (this.#inFlight === undefined && !this.#isSyncing) this.#onTurnEnd()
@@ -244,6 +208,8 @@ export class GroupCommit {
     if (!this.batch.isEmpty) this.#onTurnEnd()
     else if (this.#log.durableLsn < this.#log.endLsn) this.#sync()
   }
+
+  readonly #now = (): number => this.#clock.monotonicMs()
 
   readonly #onTurnEnd = (): void => {
     this.#delayTimer?.cancel()
@@ -285,8 +251,9 @@ export class GroupCommit {
   }
 
   #onAppended(batch: CommitBatch, sync: boolean, startMs: number): void {
-    this.#lastFlushMs = this.#clock.monotonicMs() - startMs
-    this.flushLatency.record(this.#lastFlushMs)
+    const durationMs = this.#clock.monotonicMs() - startMs
+    this.#pace.noteFlush(durationMs)
+    this.flushLatency.record(durationMs)
     this.counters.flushes++
     if (sync) this.counters.syncs++
     this.counters.bytes += batch.sizeBytes
@@ -299,8 +266,8 @@ export class GroupCommit {
     }
     this.#isScheduled = false
     // The next flush starts before this one's writers are told: the disk works while they think.
-    if (this.batch.needsSync || this.batch.needsWrite || this.#isFull(this.batch)) {
-      if (this.#triggers.delayMs === 0 || this.#isFull(this.batch)) this.#flush()
+    if (this.batch.needsSync || this.batch.needsWrite || this.#pace.isFull(this.batch)) {
+      if (this.#triggers.delayMs === 0 || this.#pace.isFull(this.batch)) this.#flush()
       else this.#schedule(this.batch)
     }
     batch.settle()
@@ -309,7 +276,7 @@ export class GroupCommit {
       this.#syncTimer?.cancel()
       this.#syncTimer = undefined
       this.#listener.onDurable(batch.frame(this.#log.epoch))
-      this.#resolveSyncWaiters()
+      this.#syncWaiters.resolve(this.#log.durableLsn)
     } else this.#startSyncTimer()
     this.#teller?.tell()
     batch.reset()
@@ -327,7 +294,7 @@ export class GroupCommit {
         this.counters.syncs++
         if (this.#failure !== undefined) return this.#notifyIdle()
         this.#listener.onAdvance(this.#log.durableLsn)
-        this.#resolveSyncWaiters()
+        this.#syncWaiters.resolve(this.#log.durableLsn)
         this.#isScheduled = false
         if (!this.batch.isEmpty) this.#schedule(this.batch)
         this.#afterWork()
@@ -342,7 +309,7 @@ export class GroupCommit {
   /** Somebody may have asked for a sync, or wait for quiet, meanwhile. */
   #afterWork(): void {
     if (this.#inFlight !== undefined || this.#isSyncing) return
-    if (this.#syncWaiters.length > 0) this.#kick()
+    if (!this.#syncWaiters.isEmpty) this.#kick()
     else if (!this.batch.isEmpty && !this.#isScheduled) this.#schedule(this.batch)
     if (this.#inFlight === undefined && !this.#isSyncing) this.#notifyIdle()
   }
@@ -369,17 +336,6 @@ export class GroupCommit {
         this.#onTurnEnd()
       } else if (this.#log.durableLsn < this.#log.endLsn) this.#sync()
     })
-  }
-
-  #resolveSyncWaiters(): void {
-    const durable = this.#log.durableLsn
-    for (let index = 0; index < this.#syncWaiters.length;) {
-      const waiter = this.#syncWaiters[index]
-      if (waiter !== undefined && waiter.lsn <= durable) {
-        this.#syncWaiters.splice(index, 1)
-        waiter.resolve()
-      } else index++
-    }
   }
 
   #notifyIdle(): void {

@@ -114,6 +114,42 @@ test.concurrent("a dump that is loaded into a new store gives every value back t
   }
 })
 
+test.concurrent("deadlines go through a dump; what is in doubt is refused, unless it is to be left out", async () => {
+  const [directory, copy] = [join(work, "expiring"), join(work, "expiring copy")]
+  const store = await open(directory)
+  const sessions = store.table("sessions")
+  await sessions.put("s1", { user: "ada" }, { ttl: 3_600_000 })
+  await sessions.put("s2", "for ever")
+  const deadline = sessions.expiresAt("s1")
+  await store.transact((tx) => {
+    tx.put(store.table("other"), "k", 1)
+    tx.prepare("T1", undefined)
+  })
+  await store.close()
+
+  const refused = await runTool(["dump", directory, "--json"])
+  expect(refused).toMatchObject({ exitCode: 1, stdout: "" })
+  expect(JSON.parse(refused.stderr)).toMatchObject({ error: { code: "IN_DOUBT", summary: /^1 transaction is.*"T1"$/ } })
+  const [dump, changes] = await Promise.all([
+    runTool(["dump", directory, "--without-in-doubt"]),
+    runTool(["dump", directory, "--from", "0"]),
+  ])
+  expect(dump).toMatchObject({ exitCode: 0, stderr: "" })
+  expect(dump.stdout).toContain(`"expiresAt":${JSON.stringify(deadline)}`)
+  expect(changes.stdout).not.toContain("orrery:")
+  expect(changes.stdout.trim().split("\n")).toHaveLength(2)
+  const overdue = '{"format":2,"table":"sessions","key":"s0","value":0,"expiresAt":"2020-01-01T00:00:00.000Z"}\n'
+  const load = await runTool(["load", copy, "--create"], overdue + dump.stdout)
+  expect(load).toMatchObject({ exitCode: 0, stderr: "" })
+
+  await using loaded = await open(copy)
+  const found = loaded.table("sessions")
+  expect([...found.keys()].sort()).toEqual(["s1", "s2"])
+  expect(found.expiresAt("s1")?.getTime()).toBeGreaterThanOrEqual(deadline?.getTime() ?? Infinity)
+  expect(found.expiresAt("s1")?.getTime()).toBeLessThan((deadline?.getTime() ?? 0) + 60_000)
+  expect(found.expiresAt("s2")).toBeUndefined()
+})
+
 test.concurrent("a line that is none is named, and what stands in commits before it is loaded", async () => {
   const directory = join(work, "load")
   const file = join(work, "lines.jsonl")

@@ -63,6 +63,15 @@ export const recoveryMutants: readonly Mutant[] = [
     tests: ["test/recovery/recover.test.ts"],
   },
   {
+    name: "page-cache-believed-once-the-disk-is-full",
+    file: "src/actors/engine.ts",
+    find: "if (recovered.repair === undefined) this.trustedLsn = undefined",
+    replace: "this.trustedLsn = undefined",
+    story:
+      "A full disk keeps the log's end from being repaired, the next recovery believes what a failed sync left behind it.",
+    tests: ["test/store/failures.test.ts"],
+  },
+  {
     name: "tail-not-cut",
     file: REPAIR,
     find: "await replaceTail(directory, tail, seal)",

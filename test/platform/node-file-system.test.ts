@@ -187,8 +187,8 @@ function traced(options: readonly string[], code: string): string {
   const folder = mkdtempSync(join(tmpdir(), "orrery-trace-"))
   const output = join(folder, "out")
   const node = [process.execPath, "--input-type=module", "--eval", program]
-  // One thread makes all the calls, because strace counts them thread by thread.
-  const env = { ...process.env, UV_THREADPOOL_SIZE: "1" }
+  // One thread makes all the calls, because strace counts them thread by thread. Nobody else makes directories.
+  const env = { ...process.env, UV_THREADPOOL_SIZE: "1", NODE_DISABLE_COMPILE_CACHE: "1" }
   const result = spawnSync("strace", ["-f", "-qq", "-o", output, ...options, ...node], { encoding: "utf8", env })
   const seen = readFileSync(output, "utf8")
   rmSync(folder, { recursive: true })

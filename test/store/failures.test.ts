@@ -214,6 +214,58 @@ describe("a full disk", () => {
   })
 })
 
+describe("a disk that takes nothing at all", () => {
+  const CALLS = ["write", "writeSynced", "truncate", "rename"] as const
+
+  async function fullStore(): Promise<{ store: Store; platform: SimulatedPlatform }> {
+    const { store, platform } = await simulatedStore()
+    const table = store.table<number>("t")
+    await table.put("kept", 1)
+    const { faults, operationCount } = platform.fileSystem
+    // What cannot be written through to the disk can be read all the same: the page cache has it.
+    faults.add({ operation: operationCount + 1, error: "ENOSPC", when: "dropping-dirty-pages" })
+    faults.add({ operation: operationCount + 2, through: Infinity, only: CALLS, error: "ENOSPC" })
+    await expect(untilSettled(platform, table.put("lost", 2))).rejects.toMatchObject({ code: "ORRERY_COMMIT_UNKNOWN" })
+    await untilSettled(platform, store.ready())
+    return { store, platform }
+  }
+
+  test("not even what repairs the log makes the store read-only, and it takes writes again when there is room", async () => {
+    const { store, platform } = await fullStore()
+    const table = store.table<number>("t")
+    expect(store.status).toMatchObject({ state: "read-only", reason: { systemCode: "ENOSPC" } })
+    expect(probes().get("the end of the log is repaired later")).toBe(1)
+    expect([table.get("kept"), table.get("lost")]).toEqual([1, undefined])
+    await expect(table.put("more", 3)).rejects.toMatchObject({ code: "ORRERY_WRITE_REJECTED" })
+    platform.clock.advance(60_000)
+    await untilSettled(platform, Promise.resolve())
+    expect(store.status.state).toBe("read-only")
+    expect(store.metrics().actors).toMatchObject({ recoveries: 2 })
+
+    platform.fileSystem.faults.clear()
+    platform.clock.advance(10_000)
+    for (let round = 0; round < 100 && store.status.state !== "open"; round++)
+      await new Promise((resolve) => setImmediate(resolve))
+    await untilSettled(platform, table.put("more", 3))
+    expect([table.get("kept"), table.get("lost"), table.get("more")]).toEqual([1, undefined, 3])
+    const again = (await afterPowerLoss(platform)).table("t")
+    expect([again.get("kept"), again.get("lost"), again.get("more")]).toEqual([1, undefined, 3])
+  })
+
+  test("still distrusts what a sync has failed for, when the repair fails otherwise in the end", async () => {
+    const { store, platform } = await fullStore()
+    platform.fileSystem.faults.clear()
+    const { operations } = platform.fileSystem
+    platform.fileSystem.faults.add({ operation: operations.length + 1, through: operations.length + 4, error: "EIO" })
+    platform.clock.advance(10_000)
+    for (let round = 0; round < 100 && store.status.state !== "open"; round++)
+      await new Promise((resolve) => setImmediate(resolve))
+    expect(store.status.state).toBe("open")
+    expect(store.table("t").get("lost")).toBeUndefined()
+    expect(store.metrics().actors).toMatchObject({ recoveries: 3 })
+  })
+})
+
 describe("actors", () => {
   test("a killed shard leaves the others serving and comes back with every write", async () => {
     const { store } = await simulatedStore({ shards: 4 })

@@ -4,23 +4,11 @@ import { describe, expect, test } from "vitest"
 import { ViewFailed, ViewNameTaken, ViewReadOnly } from "../../src/index.ts"
 import type { Store, View } from "../../src/index.ts"
 import { ConsumerScene } from "./consumer-scene.ts"
+import { caughtUp, copyingView, failingView, records, rowsOf } from "./view-scene.ts"
 
 interface User {
   readonly city: string
   readonly age: number
-}
-
-function rowsOf(store: Store, table: string): Record<string, unknown> {
-  return Object.fromEntries([...store.table(table).entries()].sort(([left], [right]) => (left < right ? -1 : 1)))
-}
-
-/** Until the view has taken in everything. */
-async function caughtUp(scene: ConsumerScene, ...views: View<never>[]): Promise<void> {
-  await scene.done(scene.store.flush())
-  await scene.until(
-    () => views.every(({ state, lag }) => state === "ready" && lag === 0),
-    () => JSON.stringify(scene.store.views()),
-  )
 }
 
 describe("a view by map", () => {
@@ -47,7 +35,7 @@ describe("a view by map", () => {
     await scene.done(users.put("ada", { city: "Paris", age: 36 }))
     await scene.done(users.put("tom", { city: "Rome", age: 3 }))
     await scene.done(users.delete("grace"))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "adults by city")).toEqual({ "Paris/ada": { name: "ada", age: 36 } })
     expect(view.table.get("Paris/ada")?.age).toBe(36)
     expect(view).toMatchObject({ state: "ready", progress: 1, lag: 0, error: undefined })
@@ -73,7 +61,7 @@ describe("a view by map", () => {
     const before = store.metrics().log.lastLsn
     for (const [step, expected] of steps) {
       await scene.done(step())
-      await caughtUp(scene, view as never)
+      await caughtUp(scene, view)
       expect(rowsOf(store, "merged")).toEqual(expected)
     }
     // One commit of the view for each of a source: its own rows, which it is given as well, move nothing.
@@ -104,7 +92,7 @@ describe("a view by map", () => {
     await scene.done(users.put("ada", { city: "London", age: 36 }))
     await scene.done(users.put("tom", { city: "London", age: 3 }))
     await scene.done(users.delete("ada"))
-    await caughtUp(scene, cities as never, counts as never)
+    await caughtUp(scene, cities, counts)
     await scene.until(() => store.table("counts").get("London") === 1)
     expect(seen).toEqual([
       ["put", "ada", "London"],
@@ -139,12 +127,12 @@ describe("a view by groupBy", () => {
       ]),
     )
     await scene.done(users.put("grace", { city: "", age: 85 }))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "ages")).toEqual({ London: { sum: 39, count: 2 } })
     await scene.done(users.put("ada", { city: "Paris", age: 37 }))
     await scene.done(users.put("grace", { city: "Paris", age: 85 }))
     await scene.done(users.delete("tom"))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "ages")).toEqual({ Paris: { sum: 122, count: 2 } })
   })
 
@@ -172,7 +160,7 @@ describe("a view by groupBy", () => {
     )
     await scene.done(words.delete("2"))
     await scene.done(words.put("4", "xy"))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "words by length")).toEqual({ 2: ["xy"], 3: ["abc", "fgh"] })
   })
 })
@@ -182,7 +170,7 @@ describe("a view by fold", () => {
     const scene = await ConsumerScene.open()
     const { store } = scene
     const table = store.table<number>("t")
-    await scene.done(table.putMany(Array.from({ length: 1_200 }, (_, n) => [`k${n}`, 1] as const)))
+    await scene.done(table.putMany(records(1_200, () => 1)))
     const view = store.view("writes", {
       from: table,
       fold: (count: number, { kind }) => count + (kind === "put" ? 1 : 1_000_000),
@@ -194,7 +182,7 @@ describe("a view by fold", () => {
     await scene.done(table.put("k1", 2))
     await scene.done(table.put("other", 2))
     await scene.done(table.delete("k2"))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "writes")).toEqual({ k: 1_001_201 })
   })
 })
@@ -203,9 +191,9 @@ describe("the rows of a view", () => {
   test("are written by nobody else, in whatever way, also before the view is kept up again", async () => {
     const scene = await ConsumerScene.open()
     const { store } = scene
-    const view = store.view("v", { from: "t", map: ({ key, value }) => [[key, value]] })
+    const view = copyingView(store)
     await scene.done(store.table("t").put("a", 1))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     const refused = async (target: Store): Promise<void> => {
       const table = target.table<unknown>("v")
       for (const write of [
@@ -231,8 +219,8 @@ describe("the rows of a view", () => {
     const scene = await ConsumerScene.open()
     const { store } = scene
     const view = store.view("v", { from: "t", map: ({ key, value }) => [[`${key}!`, value]] })
-    await scene.done(store.table("t").putMany(Array.from({ length: 1_500 }, (_, n) => [`k${n}`, n] as const)))
-    await caughtUp(scene, view as never)
+    await scene.done(store.table("t").putMany(records(1_500, (n) => n)))
+    await caughtUp(scene, view)
     expect(store.table("v").size).toBe(1_500)
     expect(await scene.done(store.removeView("v"))).toBe(true)
     await view.done
@@ -249,7 +237,7 @@ describe("building a view", () => {
     const scene = await ConsumerScene.open(undefined, { segmentBytes: 1 << 20 })
     const { store } = scene
     const table = store.table<number>("t")
-    await scene.done(table.putMany(Array.from({ length: 5_000 }, (_, n) => [`k${n}`, n] as const)))
+    await scene.done(table.putMany(records(5_000, (n) => n)))
     const before = store.metrics().log.lastLsn
     const view = store.view("v", { from: table, map: ({ key, value }) => [[key, value * 2]] })
     let isReady = false
@@ -262,7 +250,7 @@ describe("building a view", () => {
       progress.push(view.progress)
       scene.platform.clock.advance(1)
     }
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "v")).toEqual(
       Object.fromEntries(Object.entries(rowsOf(store, "t")).map(([key, n]) => [key, (n as number) * 2])),
     )
@@ -283,12 +271,12 @@ describe("building a view", () => {
         ["b", 2],
       ]),
     )
-    await caughtUp(scene, first as never)
+    await caughtUp(scene, first)
 
     const again = await scene.reopened()
     const same = define(again.store, 100, 1)
     await again.done(again.store.table("t").put("c", 3))
-    await caughtUp(again, same as never)
+    await caughtUp(again, same)
     expect(rowsOf(again.store, "v")).toEqual({ a: 2, b: 4, c: 300 })
     expect(again.store.metrics().views.builds).toBe(0)
 
@@ -306,10 +294,9 @@ describe("building a view", () => {
   test("is done anew where the log has let go of changes that it has not seen", async () => {
     const scene = await ConsumerScene.open(undefined, { keep: { checkpoints: 1 } })
     const { store } = scene
-    const define = (): View<unknown> => store.view("v", { from: "t", map: ({ key, value }) => [[key, value]] })
-    const view = define()
+    const view = copyingView(store)
     await scene.done(store.table("t").put("gone", 1))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     await scene.done(view.stop())
     expect(view.state).toBe("stopped")
     await scene.done(store.table("t").delete("gone"))
@@ -317,8 +304,8 @@ describe("building a view", () => {
       for (let n = 0; n < 30; n++) await scene.done(store.table("t").put(`k${n}`, "x".repeat(200)))
       await scene.done(store.checkpoint())
     }
-    const next = define()
-    await caughtUp(scene, next as never)
+    const next = copyingView(store)
+    await caughtUp(scene, next)
     expect(rowsOf(store, "v")).toEqual(rowsOf(store, "t"))
     expect(store.metrics().views.builds).toBe(2)
   })
@@ -329,15 +316,9 @@ describe("a view whose functions fail", () => {
     const scene = await ConsumerScene.open()
     const { store } = scene
     const table = store.table<number>("t")
-    const view = store.view("v", {
-      from: table,
-      map: ({ key, value }) => {
-        if (value < 0) throw new RangeError("negative")
-        return [[key, value]]
-      },
-    })
+    const view = failingView(store)
     await scene.done(table.put("a", 1))
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     await scene.done(table.put("b", -1))
     await scene.until(() => view.state === "failed")
     await scene.done(table.put("c", 1))
@@ -350,12 +331,12 @@ describe("a view whose functions fail", () => {
     expect(rowsOf(store, "v")).toEqual({ a: 1 })
 
     const again = await scene.reopened()
-    const same = again.store.view("v", { from: "t", map: ({ key, value }) => [[key, value]] })
+    const same = copyingView(again.store)
     await again.until(() => same.state === "failed")
     await expect(same.ready()).rejects.toThrow("negative")
     await again.done(same.stop())
-    const next = again.store.view("v", { from: "t", version: 2, map: ({ key, value }) => [[key, value]] })
-    await caughtUp(again, next as never)
+    const next = copyingView(again.store, 2)
+    await caughtUp(again, next)
     expect(rowsOf(again.store, "v")).toEqual({ a: 1, b: -1, c: 1 })
   })
 
@@ -363,13 +344,7 @@ describe("a view whose functions fail", () => {
     const scene = await ConsumerScene.open(undefined, { segmentBytes: 1 << 20 })
     const { store } = scene
     const table = store.table<number>("t")
-    const view = store.view("v", {
-      from: table,
-      map: ({ key, value }) => {
-        if (value < 0) throw new RangeError("negative")
-        return [[key, value]]
-      },
-    })
+    const view = failingView(store)
     await scene.done(view.ready())
     // Each more than the view takes into one commit.
     const writes = [1, -1, 2, 3].map((value) =>
@@ -442,7 +417,7 @@ test.each(["store/log/wal-writer", "store/shards/shard-1", "store/change-publish
       await scene.done(put)
     }
     await scene.done(store.ready())
-    await caughtUp(scene, view as never)
+    await caughtUp(scene, view)
     expect(rowsOf(store, "v")).toEqual({ 0: sums[0], 1: sums[1], 2: sums[2] })
   },
 )

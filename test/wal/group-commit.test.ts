@@ -9,7 +9,7 @@ import type { Lsn } from "../../src/model/lsn.ts"
 import { SimulatedClock } from "../../src/simulation/simulated-clock.ts"
 import { Admission } from "../../src/wal/admission.ts"
 import { GroupCommit } from "../../src/wal/group-commit.ts"
-import type { FlushTriggers } from "../../src/wal/group-commit.ts"
+import type { FlushTriggers } from "../../src/wal/flush-pace.ts"
 import type { FrameDraft, Log } from "../../src/wal/log.ts"
 
 /** A log in memory whose appends and syncs end when they are told to. */
