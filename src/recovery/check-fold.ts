@@ -16,8 +16,8 @@ import type { LogFrame } from "../format/log-frame.ts"
 import { recordSize } from "../format/record.ts"
 import { SHAPE_COUNT_MAX } from "../model/limits.ts"
 import { Catalogue } from "../table/catalogue.ts"
+import { isSameList } from "../table/definitions.ts"
 import { chunkOf, wordOf } from "../table/slabs.ts"
-import { isSameList } from "./check-records.ts"
 
 /** A checkpoint that was found good. */
 export interface GoodCheckpoint {
