@@ -9,7 +9,10 @@ import {
   BLOCK_HEAD,
   BLOCK_LOG,
   BLOCK_RECORDS,
+  BLOCK_ROOT,
+  ROOT_PAYLOAD_SIZE,
 } from "../../src/format/checkpoint-block.ts"
+import { open } from "../../src/index.ts"
 import { checkpointFile } from "../../src/format/file-names.ts"
 import {
   allocateRecordBuffer,
@@ -23,11 +26,13 @@ import { ShapeRegistry } from "../../src/format/shape-registry.ts"
 import { ValueEncoder } from "../../src/format/value-encoder.ts"
 import { salvageStore } from "../../src/recovery/salvage.ts"
 import { verifyStore } from "../../src/recovery/verify.ts"
+import type { VerifyReport } from "../../src/recovery/verify.ts"
+import type { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import { blocksOf, counted, holding, recordsIn, withBlocks } from "../checkpoint/rebuilt-checkpoint.ts"
 import type { Block } from "../checkpoint/rebuilt-checkpoint.ts"
 import { recoverDisk } from "../property/recovered-state.ts"
-import { differences } from "../property/store-history.ts"
+import { differences, untilSettled } from "../property/store-history.ts"
 import { checkedStore } from "./checked-store.ts"
 import type { CheckedStore, Files } from "./checked-store.ts"
 import { contentAt, copyOfDisk, DIRECTORY } from "./reference-store.ts"
@@ -247,6 +252,43 @@ const MEANING: readonly Case[] = [
   ],
 ]
 
+/** What is right in itself, and not what the log says. */
+const HISTORY: readonly Case[] = [
+  [
+    "a table that the log does not define",
+    "it defines other tables",
+    defining(definition((writer, buffer) => writer.defineTable(buffer, 0, 0, 5, "five"))),
+  ],
+  [
+    "a table under another number",
+    "it defines tables under other numbers",
+    (blocks) => {
+      const renumbered = spoiling(BLOCK_DEFINITIONS, (record) => record.writeUInt32LE(3, RECORD_TABLE), 1)(blocks)
+      return changing(BLOCK_RECORDS, (block) => ({ ...block, tableId: 3 }), 1)(renumbered)
+    },
+  ],
+  [
+    "a shape that the log does not define",
+    "it defines other shapes",
+    defining(definition((writer, buffer) => writer.defineShape(buffer, 0, 0, 5, ["a"]))),
+  ],
+  [
+    "a table whose records are gone",
+    "records that the log put into table 2, 0 are there",
+    (blocks) => blocks.filter(({ kind, tableId }) => kind !== BLOCK_RECORDS || tableId !== 2),
+  ],
+  [
+    "another Merkle root than its records have",
+    "its records have the Merkle root",
+    ([head, log, ...rest]) => [
+      head as Block,
+      log as Block,
+      { ...(log as Block), kind: BLOCK_ROOT, payload: Buffer.alloc(ROOT_PAYLOAD_SIZE, 7) },
+      ...rest,
+    ],
+  ],
+]
+
 let store: CheckedStore
 
 beforeAll(async () => {
@@ -262,9 +304,17 @@ function changedAsIs(change: Change): Files {
   return withBlocks(store.files, 2, change(blocksOf(store.files, 2)))
 }
 
+async function verified(disk: SimulatedDisk): Promise<VerifyReport> {
+  return verifyStore(simulatePlatform({ seed: 1, disk }), DIRECTORY)
+}
+
+function damageIn({ findings }: VerifyReport): string[] {
+  return findings.flatMap(({ isDamage, what }) => (isDamage ? [what] : []))
+}
+
 async function expectTold(files: Files, told: string): Promise<void> {
   const disk = await copyOfDisk(files)
-  const report = await verifyStore(simulatePlatform({ seed: 1, disk }), DIRECTORY)
+  const report = await verified(disk)
   expect(report).toMatchObject({ verdict: "damaged", checkpoints: 1, commits: store.commits.length })
   expect(report.findings).toMatchObject([
     { file: checkpointFile(2), isDamage: true, what: expect.stringContaining(told) },
@@ -305,6 +355,41 @@ describe("verify tells of, and salvage does without", () => {
 
   test.each([...RECORDS, ...DEFINITIONS, ...MEANING])("%s", async (_, told, change) => {
     await expectTold(changed(change), told)
+  })
+})
+
+describe("verify tells of", () => {
+  test.each(HISTORY)("%s", async (_, told, change) => {
+    const { verdict, findings } = await verified(await copyOfDisk(changed(change)))
+    expect(verdict).toBe("damaged")
+    expect(findings).toMatchObject([{ file: checkpointFile(2), isDamage: true, what: expect.stringContaining(told) }])
+  })
+
+  test.each([
+    ["goes", (blocks: readonly Block[]) => blocks.filter(({ tableId }) => tableId !== 2)],
+    [
+      "comes",
+      (blocks: readonly Block[]) => {
+        const [block] = only(blocks, BLOCK_RECORDS)
+        return blocks.flatMap((one) => (one.kind === BLOCK_END ? [{ ...(block as Block), tableId: 3 }, one] : [one]))
+      },
+    ],
+  ])("a table that the log does not touch, and that %s with all its records", async (_, change) => {
+    const three = ["t0", "t1", "t2"]
+    const platform = simulatePlatform({ seed: 1 })
+    const done = <T>(work: Promise<T>): Promise<T> => untilSettled(platform, work)
+    const made = await done(open(DIRECTORY, { platform, checkpoint: false, keep: { checkpoints: 5 } }))
+    for (const name of three) await done(made.table(name).put("a", 1))
+    await done(made.table("t2").delete("a"))
+    await done(made.checkpoint())
+    await done(made.table("t0").put("b", 2))
+    await done(made.checkpoint())
+    await done(made.close())
+    const files = platform.fileSystem.files()
+    const disk = await copyOfDisk(withBlocks(files, 2, counted(change(blocksOf(files, 2)))))
+    expect(damageIn(await verified(disk))).toEqual([
+      expect.stringMatching(/differs in records that the log did not touch$/),
+    ])
   })
 })
 
