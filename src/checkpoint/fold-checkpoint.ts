@@ -60,7 +60,9 @@ export async function foldCheckpoint(input: FoldInput): Promise<CheckpointInfo |
   try {
     const catalogue = new Catalogue()
     let block = await reader?.next()
-    for (; block?.kind === BLOCK_DEFINITIONS; block = await reader?.next()) defineAll(block, catalogue)
+    for (; reader !== undefined && block?.kind === BLOCK_DEFINITIONS; block = await reader.next()) {
+      defineAll(block, catalogue, reader)
+    }
     const delta = new LogDelta(catalogue, reader?.throughLsn ?? 0)
     let isCut = false
     for await (const frame of input.readLog(delta.lastLsn)) {

@@ -7,14 +7,13 @@ import type { Platform } from "../platform/platform.ts"
 export function freshManifest(platform: Platform): Manifest {
   const storeId = new Uint8Array(16)
   platform.random.fill(storeId)
-  const secrets = new Uint32Array(3)
+  const secrets = new DataView(new ArrayBuffer(12))
   platform.random.fill(new Uint8Array(secrets.buffer))
-  const [checksumSeed, low, high] = secrets
   return {
     generation: 0,
     storeId,
-    checksumSeed: checksumSeed ?? 0,
-    hashSecret: { low: low ?? 0, high: high ?? 0 },
+    checksumSeed: secrets.getUint32(0, true),
+    hashSecret: { low: secrets.getUint32(4, true), high: secrets.getUint32(8, true) },
     firstSegment: 1,
     firstLsn: 1,
     createdMs: platform.clock.wallMs(),

@@ -2,14 +2,13 @@
 
 import { BLOCK_DEFINITIONS } from "../format/checkpoint-block.ts"
 import type { SealedSegment } from "../format/checkpoint-block.ts"
-import { KIND_DEFINE_TABLE, recordSize } from "../format/record.ts"
+import { recordSize } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
-import { RecordWalk } from "../format/record-walk.ts"
-import { decodeShapeFields } from "../format/shape-registry.ts"
 import { Corruption } from "../model/errors.ts"
 import { checkpointFile } from "../format/file-names.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { Catalogue } from "../table/catalogue.ts"
+import { takeDefinitions } from "../table/definitions.ts"
 import type { ShardTables } from "../table/shard-tables.ts"
 import { mixHash } from "../table/index-segment.ts"
 import { DOES_NOT_FIT, OUT_OF_ORDER, RecordSurvey } from "../table/record-survey.ts"
@@ -47,7 +46,7 @@ export async function loadState(
     const loader = new StateLoader(reader, catalogue, taker)
     let doneBytes = 0
     for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
-      if (block.kind === BLOCK_DEFINITIONS) defineAll(block, catalogue)
+      if (block.kind === BLOCK_DEFINITIONS) defineAll(block, catalogue, reader)
       else loader.take(block)
       doneBytes += block.end - block.start
       onBytes(doneBytes, reader.sizeBytes)
@@ -77,14 +76,14 @@ export function stateTarget(
   }
 }
 
-/** Takes the definitions of a block into the catalogue. */
-export function defineAll(block: CheckpointBlock, catalogue: Catalogue): void {
-  const walk = new RecordWalk(block.buffer)
-  walk.reset(block.buffer, block.start, block.end, 0)
-  while (walk.next()) {
-    if (walk.kind === KIND_DEFINE_TABLE) catalogue.define(walk.tableId, walk.keyText())
-    else catalogue.shapes.define(walk.tableId, decodeShapeFields(block.buffer.bytes, walk.keyEnd, walk.valueEnd))
-  }
+/** Takes the definitions of a block into the catalogue. Fails with: Corruption where they contradict what is known. */
+export function defineAll(
+  { buffer, start, end }: CheckpointBlock,
+  catalogue: Catalogue,
+  { number, throughLsn }: CheckpointReader,
+): void {
+  const problem = takeDefinitions(catalogue, buffer, start, end)
+  if (problem !== undefined) throw new Corruption(checkpointFile(number), 0, throughLsn, problem)
 }
 
 /** Takes blocks of records, those of each table together. */

@@ -187,7 +187,7 @@ async function inspectCheckpoint(
       const { tableId, recordCount } = block
       const size = block.end - block.start + BLOCK_HEADER_SIZE
       if (block.kind === BLOCK_DEFINITIONS) {
-        defineAll(block, catalogue)
+        defineAll(block, catalogue, reader)
         const tables = catalogue.names()
         const shapes = catalogue.shapes.count
         const words = `definitions: tables ${tables.join(", ")}; ${countOf(shapes, "shape")}; ${size} bytes`

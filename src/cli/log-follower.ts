@@ -136,7 +136,7 @@ async function knownDefinitions(directory: LogDirectory): Promise<Catalogue> {
       const reader = await CheckpointReader.open(directory, number)
       try {
         for (let block = await reader.next(); block?.kind === BLOCK_DEFINITIONS; block = await reader.next()) {
-          defineAll(block, catalogue)
+          defineAll(block, catalogue, reader)
         }
       } finally {
         await reader.close()

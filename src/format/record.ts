@@ -42,6 +42,15 @@ export function recordSize(keySize: number, valueSize: number): number {
   return (RECORD_HEADER_SIZE + keySize + valueSize + 7) & ~7
 }
 
+/** Size of the record at `at`, or undefined where it does not end before `end`. */
+export function recordSizeWithin(buffer: RecordBuffer, at: number, end: number): number | undefined {
+  if (at + RECORD_HEADER_SIZE > end) return undefined
+  const valueSize = buffer.words[(at >>> 2) + 1] as number
+  if (valueSize > end - at) return undefined
+  const size = recordSize((buffer.words[(at >>> 2) + 2] as number) & 0xffff, valueSize)
+  return at + size > end ? undefined : size
+}
+
 /** A view of `size` bytes of fresh, zeroed memory as records. */
 export function allocateRecordBuffer(size: number): RecordBuffer {
   return recordBufferOver(new ArrayBuffer((size + 7) & ~7))

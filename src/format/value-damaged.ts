@@ -12,3 +12,9 @@ export class ValueDamaged extends Error {
     this.offset = offset
   }
 }
+
+/** What a decoder has thrown, in words. Passes on what is no damage: a defect of the decoder. */
+export function damageOf(error: unknown): string {
+  if (error instanceof ValueDamaged) return error.message
+  throw error
+}

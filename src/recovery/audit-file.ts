@@ -174,7 +174,9 @@ async function openOrCreate(fileSystem: FileSystem, file: string): Promise<FileH
   }
 }
 
+/** 0 behind the end of the file. */
 async function byteAt(handle: FileHandle, position: number): Promise<number | undefined> {
   const byte = new Uint8Array(1)
-  return (await readFully(handle, byte, position)) === 1 ? byte[0] : undefined
+  await readFully(handle, byte, position)
+  return byte[0]
 }

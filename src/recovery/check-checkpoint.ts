@@ -13,15 +13,16 @@ import {
 } from "../format/checkpoint-block.ts"
 import { checkpointFile } from "../format/file-names.ts"
 import type { HashSecret } from "../format/key-hash.ts"
-import { RECORD_HEADER_SIZE } from "../format/record.ts"
+import { RECORD_HEADER_SIZE, recordSizeWithin } from "../format/record.ts"
 import type { Sha256 } from "../model/digest.ts"
 import { Corruption } from "../model/errors.ts"
 import { invariant } from "../model/invariant.ts"
 import type { MerkleVerdict } from "../model/merkle.ts"
 import { Catalogue } from "../table/catalogue.ts"
+import { takeDefinitions } from "../table/definitions.ts"
 import { mixHash } from "../table/index-segment.ts"
 import { NO_ROOT, RootCheck } from "./check-root.ts"
-import { RecordChecker, sizeAt } from "./check-records.ts"
+import { RecordChecker } from "./check-records.ts"
 import type { LogPlace } from "./survey-log.ts"
 
 export interface CheckedCheckpoint {
@@ -57,7 +58,7 @@ export async function checkCheckpoint(
     const reader = await CheckpointReader.open(directory, number)
     throughLsn = reader.throughLsn
     try {
-      const check = new BlockCheck(new RecordChecker(secret, catalogue), throughLsn)
+      const check = new BlockCheck(secret, catalogue, throughLsn)
       let offset = BLOCK_HEADER_SIZE + HEAD_PAYLOAD_SIZE
       for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
         if (reader.root !== undefined) check.root ??= new RootCheck(reader.root, catalogue, sha256)
@@ -81,6 +82,7 @@ export async function checkCheckpoint(
 class BlockCheck {
   /** Set before the first record. */
   root: RootCheck | undefined
+  readonly #catalogue: Catalogue
   readonly #checker: RecordChecker
   readonly #throughLsn: number
   #tableId = 0
@@ -88,25 +90,23 @@ class BlockCheck {
   /** Keys of the records that share the mixed hash. */
   readonly #keys = new Set<string>()
 
-  constructor(checker: RecordChecker, throughLsn: number) {
-    this.#checker = checker
+  constructor(secret: HashSecret, catalogue: Catalogue, throughLsn: number) {
+    this.#catalogue = catalogue
+    this.#checker = new RecordChecker(secret, catalogue)
     this.#throughLsn = throughLsn
   }
 
   problemIn(block: CheckpointBlock): string | undefined {
     const { kind, tableId, recordCount, buffer, start, end } = block
     invariant(end - start <= BLOCK_PAYLOAD_SIZE_MAX, "I7: a block has a bound")
-    if (kind === BLOCK_DEFINITIONS) {
-      const found = this.#checker.definitions(buffer, start, end)
-      return typeof found === "string" ? found : undefined
-    }
+    if (kind === BLOCK_DEFINITIONS) return takeDefinitions(this.#catalogue, buffer, start, end)
     if (tableId !== this.#tableId) {
       this.#tableId = tableId
       this.#mixed = -1
     }
     let count = 0
     for (let at = start; at < end; count++) {
-      const size = sizeAt(buffer, at, end)
+      const size = recordSizeWithin(buffer, at, end)
       if (size === undefined) return "records do not fill their block"
       const mixed = mixHash(buffer.words[at >>> 2] as number)
       if (mixed < this.#mixed) return "records out of order"

@@ -16,8 +16,8 @@ import type { LogFrame } from "../format/log-frame.ts"
 import { recordSize } from "../format/record.ts"
 import { SHAPE_COUNT_MAX } from "../model/limits.ts"
 import { Catalogue } from "../table/catalogue.ts"
+import { isSameList } from "../table/definitions.ts"
 import { chunkOf, wordOf } from "../table/slabs.ts"
-import { isSameList } from "./check-records.ts"
 
 /** A checkpoint that was found good. */
 export interface GoodCheckpoint {
@@ -46,6 +46,18 @@ interface Sum {
   bytes: number
   checksums: number
   hashes: number
+}
+
+const NO_SUM: Sum = { count: 0, bytes: 0, checksums: 0, hashes: 0 }
+
+/** A record of a checkpoint that the log has a say about. */
+interface TouchedRecord {
+  readonly tableId: number
+  readonly delta: TableDelta
+  readonly words: Uint32Array
+  /** Where it starts in the words, and its bytes. */
+  readonly word: number
+  readonly size: number
 }
 
 /** Of its own, so that it has nothing to do with the hash that orders the records. */
@@ -137,17 +149,18 @@ export class FoldCheck {
   async #compare({ base, next }: Pair, delta: LogDelta): Promise<string | undefined> {
     const definitions = differingDefinition(this.#catalogue, next.catalogue)
     if (definitions !== undefined) return definitions
-    const expected = base === undefined ? [] : await this.#sumsOf(base.info.number, delta, undefined)
+    const expected: Sum[] = []
+    if (base !== undefined) await this.#addUp(base.info.number, delta, expected, () => undefined)
+    const actual: Sum[] = []
     const matched: number[] = []
-    const actual = await this.#sumsOf(next.info.number, delta, matched)
-    if (typeof expected === "string") return expected
-    if (typeof actual === "string") return actual
+    const different = await this.#addUp(next.info.number, delta, actual, (touched) => differenceIn(touched, matched))
+    if (different !== undefined) return different
     const tableCount = Math.max(expected.length, actual.length, delta.tables.length)
     for (let tableId = 1; tableId < tableCount; tableId++) {
       const puts = delta.tables[tableId]?.put.table.count ?? 0
       const found = matched[tableId] ?? 0
       if (found !== puts) return `of ${puts} records that the log put into table ${tableId}, ${found} are there`
-      if (!isSameSum(expected[tableId], actual[tableId])) {
+      if (!isSameSum(expected[tableId] ?? NO_SUM, actual[tableId] ?? NO_SUM)) {
         return `table ${tableId} differs in records that the log did not touch`
       }
     }
@@ -155,12 +168,16 @@ export class FoldCheck {
   }
 
   /**
-   * Sums over the records that the delta does not touch, by table. With `matched`, those that it does are compared with
-   * it, and counted there; the first difference ends it.
+   * Adds up the records that the delta does not touch, by table. Those that it does touch go to `take`; the first that it
+   * says something about ends it, with that.
    */
-  async #sumsOf(number: number, delta: LogDelta, matched: number[] | undefined): Promise<Sum[] | string> {
+  async #addUp(
+    number: number,
+    delta: LogDelta,
+    sums: Sum[],
+    take: (touched: TouchedRecord) => string | undefined,
+  ): Promise<string | undefined> {
     const reader = await CheckpointReader.open(this.#directory, number)
-    const sums: Sum[] = []
     const untouched = new TableDelta()
     try {
       for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
@@ -178,19 +195,14 @@ export class FoldCheck {
             sum.bytes += size
             sum.checksums = (sum.checksums + this.#directory.checksum(bytes.subarray(at, at + size), 0)) % SUM_MODULUS
             sum.hashes = (sum.hashes + hashKeyBytes(SUM_SECRET, bytes, at, at + size)) % SUM_MODULUS
-          } else if (matched !== undefined) {
-            const address = table.put.table.find(words[word] as number, words, word + 4, keySize)
-            if (address < 0) return `table ${tableId} holds a record that the log deleted`
-            const kept = table.put.table.slabs.chunkWords[chunkOf(address)] as Uint32Array
-            if (!isSameWords(words, word, kept, wordOf(address), size >>> 2)) {
-              return `table ${tableId} holds another record than the log put there`
-            }
-            matched[tableId] = (matched[tableId] ?? 0) + 1
+          } else {
+            const different = take({ tableId, delta: table, words, word, size })
+            if (different !== undefined) return different
           }
           at += size
         }
       }
-      return sums
+      return undefined
     } finally {
       await reader.close()
     }
@@ -222,13 +234,25 @@ function differingDefinition(expected: Catalogue, actual: Catalogue): string | u
   return undefined
 }
 
-function isSameSum(left: Sum | undefined, right: Sum | undefined): boolean {
-  if ((left?.count ?? 0) === 0 || (right?.count ?? 0) === 0) return (left?.count ?? 0) === (right?.count ?? 0)
+/** What a record differs in from what the log put there; those that are the same are counted, by table. */
+function differenceIn({ tableId, delta, words, word, size }: TouchedRecord, matched: number[]): string | undefined {
+  const { table } = delta.put
+  const address = table.find(words[word] as number, words, word + 4, (words[word + 2] as number) & 0xffff)
+  if (address < 0) return `table ${tableId} holds a record that the log deleted`
+  const kept = table.slabs.chunkWords[chunkOf(address)] as Uint32Array
+  if (!isSameWords(words, word, kept, wordOf(address), size >>> 2)) {
+    return `table ${tableId} holds another record than the log put there`
+  }
+  matched[tableId] = (matched[tableId] ?? 0) + 1
+  return undefined
+}
+
+function isSameSum(left: Sum, right: Sum): boolean {
   return (
-    left?.count === right?.count &&
-    left?.bytes === right?.bytes &&
-    left?.checksums === right?.checksums &&
-    left?.hashes === right?.hashes
+    left.count === right.count &&
+    left.bytes === right.bytes &&
+    left.checksums === right.checksums &&
+    left.hashes === right.hashes
   )
 }
 

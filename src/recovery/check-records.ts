@@ -13,14 +13,14 @@ import {
   RECORD_FLAGS,
   RECORD_HEADER_SIZE,
   RECORD_KIND,
-  recordSize,
+  recordSizeWithin,
 } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
-import { decodeShapeFields } from "../format/shape-registry.ts"
-import { ValueDamaged } from "../format/value-damaged.ts"
+import { damageOf } from "../format/value-damaged.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
-import { KEY_SIZE_MAX, SHAPE_COUNT_MAX, TABLE_COUNT_MAX, TABLE_NAME_SIZE_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
+import { KEY_SIZE_MAX, VALUE_SIZE_MAX } from "../model/limits.ts"
 import type { Catalogue } from "../table/catalogue.ts"
+import { takeDefinition } from "../table/definitions.ts"
 
 /** One commit of a frame. */
 export interface CheckedCommit {
@@ -62,7 +62,7 @@ export class RecordChecker {
     let recordCount = 0
     let commit: CheckedCommit | undefined
     for (let at = start; at < end;) {
-      const size = sizeAt(buffer, at, end)
+      const size = recordSizeWithin(buffer, at, end)
       if (size === undefined) return { commits, recordCount, problem: "records do not fill their frame" }
       const flags = buffer.bytes[at + RECORD_FLAGS] as number
       if ((flags & FLAG_CONTINUES) === 0) {
@@ -90,37 +90,18 @@ export class RecordChecker {
     return this.#operation(buffer, at, tableId, true)
   }
 
-  /** Definitions of a checkpoint. Returns what is wrong with them, or how many there are. */
-  definitions(buffer: RecordBuffer, start: number, end: number): string | number {
-    let count = 0
-    for (let at = start; at < end; count++) {
-      const size = sizeAt(buffer, at, end)
-      if (size === undefined) return "records do not fill their block"
-      const kind = buffer.bytes[at + RECORD_KIND]
-      if (kind !== KIND_DEFINE_TABLE && kind !== KIND_DEFINE_SHAPE) return `kind ${kind} among the definitions`
-      const problem = this.#record(buffer, at)
-      if (problem !== undefined) return problem
-      at += size
-    }
-    return count
-  }
-
   #record(buffer: RecordBuffer, at: number): string | undefined {
-    const word = at >>> 2
-    const kind = buffer.bytes[at + RECORD_KIND] as number
-    const id = buffer.words[word + 3] as number
-    const keyStart = at + RECORD_HEADER_SIZE
-    const keyEnd = keyStart + ((buffer.words[word + 2] as number) & 0xffff)
-    const valueEnd = keyEnd + (buffer.words[word + 1] as number)
+    const { words, bytes } = buffer
+    const kind = bytes[at + RECORD_KIND] as number
+    const id = words[(at >>> 2) + 3] as number
     switch (kind) {
       case KIND_PUT:
         return this.#operation(buffer, at, id, true)
       case KIND_DELETE:
-        return valueEnd > keyEnd ? "a delete with a value" : this.#operation(buffer, at, id, false)
+        return words[(at >>> 2) + 1] === 0 ? this.#operation(buffer, at, id, false) : "a delete with a value"
       case KIND_DEFINE_TABLE:
-        return valueEnd > keyEnd ? "a table with a value" : this.#defineTable(buffer.bytes, id, keyStart, keyEnd)
       case KIND_DEFINE_SHAPE:
-        return keyEnd > keyStart ? "a shape with a key" : this.#defineShape(buffer.bytes, id, keyEnd, valueEnd)
+        return takeDefinition(this.#catalogue, buffer, at)
       default:
         return `a record of kind ${kind}, which is unknown`
     }
@@ -141,52 +122,7 @@ export class RecordChecker {
       this.#decoder.decode(bytes, keyEnd, keyEnd + valueSize)
       return undefined
     } catch (error) {
-      return whatIsDamaged(error)
+      return damageOf(error)
     }
   }
-
-  #defineTable(bytes: Buffer, id: number, keyStart: number, keyEnd: number): string | undefined {
-    const size = keyEnd - keyStart
-    if (size < 1 || size > TABLE_NAME_SIZE_MAX) return `a table name of ${size} bytes`
-    if (id < 1 || id > TABLE_COUNT_MAX) return `a table of number ${id}`
-    const entry = this.#catalogue.entry(bytes.utf8Slice(keyStart, keyEnd))
-    const known = this.#catalogue.byId(id)
-    if (known !== undefined && known !== entry) return `the table ${id} is defined again, under another name`
-    if (entry.id !== 0 && entry.id !== id) return `a table is defined again, under the number ${id}`
-    this.#catalogue.define(id, entry.name)
-    return undefined
-  }
-
-  #defineShape(bytes: Buffer, id: number, start: number, end: number): string | undefined {
-    if (id >= SHAPE_COUNT_MAX) return `a shape of number ${id}`
-    try {
-      const fields = decodeShapeFields(bytes, start, end)
-      const { shapes } = this.#catalogue
-      const known = shapes.fieldsOf(id)
-      if (known !== undefined && !isSameList(known, fields))
-        return `the shape ${id} is defined again, with other fields`
-      shapes.define(id, fields)
-      return undefined
-    } catch (error) {
-      return whatIsDamaged(error)
-    }
-  }
-}
-
-/** Size of the record at `at`, or undefined where it does not end before `end`. */
-export function sizeAt(buffer: RecordBuffer, at: number, end: number): number | undefined {
-  if (at + RECORD_HEADER_SIZE > end) return undefined
-  const valueSize = buffer.words[(at >>> 2) + 1] as number
-  if (valueSize > end - at) return undefined
-  const size = recordSize((buffer.words[(at >>> 2) + 2] as number) & 0xffff, valueSize)
-  return at + size > end ? undefined : size
-}
-
-export function isSameList(left: readonly string[], right: readonly string[]): boolean {
-  return left.length === right.length && left.every((field, index) => field === right[index])
-}
-
-function whatIsDamaged(error: unknown): string {
-  if (error instanceof ValueDamaged) return error.message
-  throw error
 }

@@ -58,7 +58,7 @@ export async function loadCheckpoint(
   }
   if (start.firstLsn > 1) {
     const reason = `the log begins at LSN ${start.firstLsn}, and no good checkpoint reaches so far`
-    throw new Corruption(segmentFile(start.segments[0] ?? 0), 0, 0, [reason, ...warnings].join("; "))
+    throw new Corruption(segmentFile(start.segments[0]), 0, 0, [reason, ...warnings].join("; "))
   }
   return { checkpoint: undefined, throughLsn: 0, sealed: [], warnings }
 }

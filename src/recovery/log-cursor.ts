@@ -54,9 +54,8 @@ export class LogCursor {
       if (!(error instanceof StorageFailed) || error.systemCode !== "ENOENT") throw error
       const { fileSystem, path, checksum } = this.#directory
       const { manifest } = await readManifest(fileSystem, path, checksum)
-      const firstSegment = manifest?.firstSegment ?? 0
-      if (firstSegment > this.#segment) throw new CursorExpired(this.#start.lastLsn ?? 0, manifest?.firstLsn ?? 0)
-      return undefined
+      if (manifest === undefined || manifest.firstSegment <= this.#segment) return undefined
+      throw new CursorExpired(this.#start.lastLsn ?? 0, manifest.firstLsn)
     }
   }
 

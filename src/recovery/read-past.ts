@@ -45,18 +45,14 @@ export async function readPast(
   for await (const frame of readLog(directory, scan.extents, { lsn: start.firstLsn }, new Map(), after, lsn)) {
     fold.apply(frame, lsn)
   }
-  return { lsn, checkpoint, extents: scan.extents, oldestLsn: start.firstLsn, next: endOf(start, scan) }
+  return { lsn, checkpoint, extents: scan.extents, oldestLsn: start.firstLsn, next: endOf(scan) }
 }
 
 /** The place behind the last frame: in the segment that it stands in, or behind its seal in the next one. */
-function endOf(
-  start: RecoveryStart,
-  { tail, checksum, epoch, lastLsn, nextSegment, frameCount }: ScanResult,
-): PastState["next"] {
+function endOf({ tail, checksum, epoch, lastLsn, nextSegment, frameCount }: ScanResult): PastState["next"] {
   const follows = { previousChecksum: frameCount > 0 ? checksum : undefined, lastLsn, epoch }
   if (tail !== undefined) return { segment: tail.segment, start: { ...follows, offset: tail.offset } }
-  const segment = frameCount > 0 ? nextSegment : (start.segments[0] ?? nextSegment)
-  return { segment, start: { ...follows, offset: SEGMENT_HEADER_SIZE } }
+  return { segment: nextSegment, start: { ...follows, offset: SEGMENT_HEADER_SIZE } }
 }
 
 /** Loads the newest good checkpoint that reaches no further than `lsn`. Damage is told as damage, and not as age. */
@@ -84,5 +80,5 @@ async function loadBefore(
 /** Nothing is damaged that is there, but something must be missing. */
 export function noBase({ firstLsn, segments }: RecoveryStart): Corruption {
   const what = `the log begins at LSN ${firstLsn}, and no checkpoint reaches so far`
-  return new Corruption(segmentFile(segments[0] ?? 0), 0, 0, what)
+  return new Corruption(segmentFile(segments[0]), 0, 0, what)
 }

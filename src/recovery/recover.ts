@@ -19,6 +19,7 @@ import type { RecoveryPhase, RecoveryProgress, RecoveryReport, TransactionCounts
 import { scanLog } from "./scan-log.ts"
 import type { ScanResult } from "./scan-log.ts"
 import { listStart, removeLeftovers } from "./select-checkpoint.ts"
+import type { RecoveryStart } from "./select-checkpoint.ts"
 
 export interface RecoveryInput {
   readonly directory: LogDirectory
@@ -74,7 +75,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
       progress("scan-log", doneBytes, Math.max(totalBytes, doneBytes)),
     ),
   )
-  checkReach(loaded, scan)
+  checkReach(start, loaded, scan)
   progress("repair-tail", 0, 0)
   let removedFiles = 0
   let repairLater: (() => Promise<LogEnd>) | undefined
@@ -126,11 +127,11 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
 }
 
 /** A checkpoint holds nothing that was not durable in the log: a log that ends before it has lost its end. */
-function checkReach(loaded: LoadedState, scan: ScanResult): void {
+function checkReach(start: RecoveryStart, loaded: LoadedState, scan: ScanResult): void {
   if (loaded.throughLsn <= scan.lastLsn) return
   const last = scan.extents.at(-1)
   throw new Corruption(
-    segmentFile(last?.segment ?? 0),
+    segmentFile(last?.segment ?? start.segments[0]),
     last?.endOffset ?? 0,
     scan.lastLsn,
     `the log ends at LSN ${scan.lastLsn}, but the checkpoint says that it was durable through ${loaded.throughLsn}`,

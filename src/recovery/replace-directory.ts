@@ -45,6 +45,8 @@ export class DirectoryReplacement {
     const building = path + BUILDING_SUFFIX
     await refuseForeign(platform, building)
     await refuseForeign(platform, path + REPLACED_SUFFIX)
+    // With a lock of its own, which goes along with the directory that it is in.
+    await mendReplacement(platform, path)
     await attempt(building, "make", () => fileSystem.makeDirectory(building))
     const locks = [await lock(platform, building, path)]
     try {

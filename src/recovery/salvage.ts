@@ -6,7 +6,7 @@
 
 import { Fold } from "../checkpoint/fold.ts"
 import { loadState } from "../checkpoint/state-loader.ts"
-import type { CheckpointDirectory } from "../checkpoint/checkpoint-files.ts"
+import type { CheckpointDirectory, CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import { checkpointFile, segmentFile } from "../format/file-names.ts"
 import { FRAME_COMMITS, lastLsnOf } from "../format/frame.ts"
 import type { Manifest } from "../format/manifest.ts"
@@ -19,7 +19,6 @@ import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
 import { appendAudit } from "./audit-file.ts"
 import { checkCheckpoint } from "./check-checkpoint.ts"
-import type { CheckedCheckpoint } from "./check-checkpoint.ts"
 import { RecordChecker } from "./check-records.ts"
 import { prepareTarget } from "./salvage-target.ts"
 import { directoryOf, findStoreFiles, ReadMeter } from "./store-files.ts"
@@ -27,6 +26,7 @@ import type { ReadProgress, StoreFiles } from "./store-files.ts"
 import { logFrameOf, surveyLog } from "./survey-log.ts"
 import type { LogPiece, LogPlace } from "./survey-log.ts"
 import { verifyStore } from "./verify.ts"
+import type { Finding } from "./verify.ts"
 
 export interface SalvageOptions {
   /** Told how far it has come in the source. */
@@ -95,8 +95,9 @@ export async function salvageStore(
     const { tables, records, bytes } = await writer.write(salvage.catalogue, salvage.tables, options.signal)
     const check = await verifyStore(platform, target)
     if (check.verdict !== "good") {
-      const [first] = check.findings
-      throw new Corruption(first?.file ?? target, first?.offset ?? 0, 0, `the target reads back ${check.verdict}`)
+      // A verdict that is not good has its reason among the findings.
+      const [{ file, offset, what }] = check.findings as readonly [Finding, ...Finding[]]
+      throw new Corruption(file, offset, 0, `the target reads back ${check.verdict}: ${what}`)
     }
     const { lostRangeCount, lastLsn } = salvage
     const durationMs = platform.clock.monotonicMs() - startMs
@@ -147,22 +148,24 @@ class Salvage {
 
   /** The newest checkpoint that is good in every record. Fails with: StorageFailed. */
   async loadCheckpoint(sha256: Sha256): Promise<{ readonly number: number; readonly throughLsn: number } | undefined> {
-    let best: CheckedCheckpoint | undefined
+    let best: CheckpointInfo | undefined
     for (const number of this.#files.checkpoints) {
       this.#meter.beginCheckpoint(number)
       const told = (at: number): void => this.#meter.at(at)
       const checked = await checkCheckpoint(this.#directory, number, this.#manifest.hashSecret, told, sha256)
+      const { info } = checked
       if (checked.problem !== undefined) {
         probe("a damaged checkpoint is not salvaged from")
         const { file, offset, what } = checked.problem
         const lsn = checked.throughLsn ?? 0
         if (lsn > this.#durable.lsn) this.#durable = { file, offset, lsn, what: `the log ends before, and ${what}` }
-      } else if ((checked.throughLsn ?? 0) >= (best?.throughLsn ?? 0)) best = checked
+      }
+      if (info !== undefined && info.throughLsn >= (best?.throughLsn ?? 0)) best = info
     }
-    if (best?.info === undefined) return undefined
+    if (best === undefined) return undefined
     await loadState(this.#directory, best.number, this.catalogue, [this.tables])
-    this.#throughLsn = best.info.throughLsn
-    return best.info
+    this.#throughLsn = best.throughLsn
+    return best
   }
 
   /** Folds what the log holds behind the checkpoint. Fails with: StorageFailed. */

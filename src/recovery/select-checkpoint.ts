@@ -19,7 +19,7 @@ export interface RecoveryStart {
   /** Numbers of the checkpoints, newest first. */
   readonly checkpoints: readonly number[]
   /** Segments to go through, oldest first, without a gap. */
-  readonly segments: readonly number[]
+  readonly segments: readonly [number, ...number[]]
   /** Whether no segment has room for a frame: the first open came to no end, or this is a backup. */
   readonly isUnused: boolean
   /** The LSN that the first frame must have. */
@@ -40,14 +40,13 @@ export async function listStart(directory: LogDirectory, manifest: Manifest): Pr
   } catch (error) {
     throw storageFailed("list", path, error)
   }
-  segments.sort((a, b) => a - b)
-  for (let index = 0, expected = manifest.firstSegment; index < Math.max(segments.length, 1); index++, expected++) {
-    if (segments[index] !== expected) throw new Corruption(segmentFile(expected), 0, 0, "the segment is missing")
-  }
+  const [first, ...later] = segments.sort((a, b) => a - b)
+  if (first !== manifest.firstSegment) throw missing(manifest.firstSegment)
+  for (const [index, segment] of later.entries()) if (segment !== first + index + 1) throw missing(first + index + 1)
   checkpoints.sort((a, b) => b - a)
   const sizes = await Promise.all(segments.slice(0, UNUSED_COUNT_MAX + 1).map((segment) => sizeOf(directory, segment)))
   const isUnused = sizes.length <= UNUSED_COUNT_MAX && sizes.every((size) => size <= SEGMENT_HEADER_SIZE)
-  return { checkpoints, segments, isUnused, firstLsn: manifest.firstLsn }
+  return { checkpoints, segments: [first, ...later], isUnused, firstLsn: manifest.firstLsn }
 }
 
 /**
@@ -70,6 +69,10 @@ export async function removeLeftovers(directory: LogDirectory, manifest: Manifes
   } catch (error) {
     throw storageFailed("clean", path, error)
   }
+}
+
+function missing(segment: number): Corruption {
+  return new Corruption(segmentFile(segment), 0, 0, "the segment is missing")
 }
 
 async function sizeOf({ fileSystem, path }: LogDirectory, segment: number): Promise<number> {

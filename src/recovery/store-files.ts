@@ -3,8 +3,9 @@
 
 import type { CheckpointDirectory } from "../checkpoint/checkpoint-files.ts"
 import { readManifest } from "../checkpoint/manifest-file.ts"
-import { checkpointFile, meaningOf, segmentFile } from "../format/file-names.ts"
+import { checkpointFile, meaningOf } from "../format/file-names.ts"
 import type { Manifest } from "../format/manifest.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { CannotOpen } from "../model/errors.ts"
 import type { Platform } from "../platform/platform.ts"
 import { storageFailed } from "../platform/system-error.ts"
@@ -66,7 +67,8 @@ export function directoryOf(platform: Platform, path: string, manifest: Manifest
 
 /** Whether more is there than an interrupted first open leaves: a segment 1 that has a header and no more. */
 function hasData({ segments, checkpoints, sizes }: StoreFiles): boolean {
-  return checkpoints.length > 0 || segments.some((segment) => segment !== 1 || (sizes.get(segmentFile(1)) ?? 0) > 64)
+  const isBeyondFirst = segments.some((segment) => segment !== 1)
+  return checkpoints.length > 0 || isBeyondFirst || [...sizes.values()].some((size) => size > SEGMENT_HEADER_SIZE)
 }
 
 /** Counts bytes that were read, for the caller and against the signal. */

@@ -66,7 +66,6 @@ export class AppliedTeller {
 
   #tellOf(batch: CommitBatch): void {
     const { toldCount, toldPosition: start, position: end, commitCount, firstLsn } = batch
-    if (commitCount === toldCount) return
     this.skip(batch)
     this.#listener({
       firstLsn: lsnOf(firstLsn + toldCount),

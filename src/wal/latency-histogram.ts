@@ -65,10 +65,8 @@ export class LatencyHistogram {
   quantileMs(quantile: number): number {
     let rest = Math.ceil(this.count * quantile)
     if (rest === 0) return 0
-    for (let bucket = 0; bucket < BUCKET_COUNT; bucket++) {
-      rest -= this.#buckets[bucket] as number
-      if (rest <= 0) return Math.min(this.maxMs, FIRST_MS * 2 ** ((bucket + 1) / BUCKETS_TO_A_DOUBLING))
-    }
-    return this.maxMs
+    let bucket = -1
+    while (rest > 0 && bucket < BUCKET_COUNT - 1) rest -= this.#buckets[++bucket] as number
+    return Math.min(this.maxMs, FIRST_MS * 2 ** ((bucket + 1) / BUCKETS_TO_A_DOUBLING))
   }
 }

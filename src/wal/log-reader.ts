@@ -41,7 +41,8 @@ export async function* readLog(
       }
       position = Math.max(position, Math.min(lastLsn, to))
     } finally {
-      const count = (pins.get(extent.segment) ?? 1) - 1
+      // Every reader takes back what it has added, and no more.
+      const count = (pins.get(extent.segment) as number) - 1
       if (count === 0) pins.delete(extent.segment)
       else pins.set(extent.segment, count)
     }

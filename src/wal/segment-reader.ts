@@ -142,7 +142,6 @@ export class SegmentReader {
       // The last bytes of the window may hold the first bytes of the magic: look at them again with more behind.
       if (at < 0 || at + FRAME_HEADER_SIZE > this.#window.filled) {
         const next = (this.#window.offset + (at < 0 ? this.#window.filled - 3 : at)) & ~7
-        if (next <= position && this.#window.offset + this.#window.filled >= this.size) return undefined
         position = Math.max(next, position + 8)
         continue
       }

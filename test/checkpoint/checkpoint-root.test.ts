@@ -8,6 +8,7 @@ import type { BlockHeader } from "../../src/format/checkpoint-block.ts"
 import { checkpointFile } from "../../src/format/file-names.ts"
 import { Corruption } from "../../src/model/errors.ts"
 import type { MerkleRoot } from "../../src/model/merkle.ts"
+import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { Catalogue } from "../../src/table/catalogue.ts"
 import { CREATED_MS, directoryOn, directoryWith, PATH } from "./checkpoint-scene.ts"
 
@@ -19,8 +20,8 @@ interface Block {
   readonly payload: Buffer
 }
 
-async function rooted(hasSegments: boolean): Promise<Awaited<ReturnType<typeof directoryOn>>> {
-  const directory = await directoryOn()
+async function rooted(hasSegments: boolean, disk?: SimulatedDisk): Promise<Awaited<ReturnType<typeof directoryOn>>> {
+  const directory = await directoryOn(disk)
   const writer = await CheckpointWriter.create(directory, 1, 1000, CREATED_MS)
   if (hasSegments) await writer.writeSealed([{ segment: 7, firstLsn: 1, lastLsn: 9, endOffset: 4096 }])
   await writer.writeRoot(ROOT)
@@ -53,6 +54,16 @@ describe("the root in a checkpoint", () => {
     expect(bytes.readUInt32LE(at + 12)).toBe(40)
     expect(bytes.toString("hex", at + 64, at + 96)).toBe(ROOT.root)
     expect(bytes.readBigUInt64LE(at + 96)).toBe(2n ** 33n + 5n)
+  })
+
+  test("and the list in front of it are not written where the disk fails, and no name is given", async () => {
+    const clean = (await rooted(true)).fileSystem.operations.filter(({ name }) => name === "write")
+    expect(clean.length).toBeGreaterThan(3)
+    for (const { serial } of clean) {
+      const disk = new SimulatedDisk({ faults: [{ operation: serial, error: "EIO" }] })
+      await expect(rooted(true, disk)).rejects.toMatchObject({ _tag: "StorageFailed", systemCode: "EIO" })
+      expect(disk.files().has(FILE)).toBe(false)
+    }
   })
 
   test("is refused twice, behind the definitions, and of another size", async () => {

@@ -136,7 +136,7 @@ export async function readCheckpoint(
     for (let block = await reader.next(); block !== undefined; block = await reader.next()) {
       blockCount++
       if (block.kind === BLOCK_DEFINITIONS) {
-        defineAll(block, catalogue)
+        defineAll(block, catalogue, reader)
         continue
       }
       let count = 0

@@ -4,6 +4,8 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { open } from "../../src/index.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { Catalogue } from "../../src/table/catalogue.ts"
+import { CheckpointSize } from "../../src/checkpoint/checkpoint-size.ts"
 import { untilSettled } from "../property/store-history.ts"
 
 /** A store that has just made a checkpoint of these records has nothing that another would do without. */
@@ -99,4 +101,14 @@ test("of the segment that a checkpoint ends in, only what lies behind it counts 
   expect(store.metrics().checkpoint.replayBytes).toBeGreaterThan(200_000)
   expect(store.metrics().checkpoint.replayBytes).toBeLessThan(1_000_000)
   await done(store.close())
+})
+
+test("shapes whose numbers leave others out are counted as they are written", () => {
+  const sizeOf = (...ids: readonly number[]): number => {
+    const catalogue = new Catalogue()
+    for (const id of ids) catalogue.shapes.define(id, ["name", `n${id % 2}`])
+    return new CheckpointSize(catalogue).of([])
+  }
+  expect(sizeOf(0, 4, 9)).toBe(sizeOf(0, 1, 2))
+  expect(sizeOf(0, 4, 9)).toBeGreaterThan(sizeOf(9))
 })

@@ -17,6 +17,7 @@ import { ValueEncoder } from "../../src/format/value-encoder.ts"
 import { SHAPE_COUNT_MAX, TABLE_COUNT_MAX } from "../../src/model/limits.ts"
 import { RecordChecker } from "../../src/recovery/check-records.ts"
 import { Catalogue } from "../../src/table/catalogue.ts"
+import { takeDefinitions } from "../../src/table/definitions.ts"
 
 const SECRET = { low: 1, high: 2 }
 
@@ -119,19 +120,24 @@ describe("of a frame as a whole", () => {
   })
 })
 
+test("a name of letters that nobody can read is no name, however long it would be if it were read", () => {
+  const spoil: Spoil = ({ bytes }, at) => void bytes.fill(0xff, at + 16, at + 16 + 200)
+  expect(problemsIn([table(1, "x".repeat(200))], spoil)).toEqual(["7: a table name that is not UTF-8"])
+})
+
 describe("among the definitions of a checkpoint", () => {
-  const definitionsOf = (writes: readonly Write[], spoil: Spoil = untouched): string | number => {
+  const problemOf = (writes: readonly Write[], spoil: Spoil = untouched): string | undefined => {
     const { buffer, end } = frameOf(writes, spoil)
-    return new RecordChecker(SECRET, new Catalogue()).definitions(buffer, 0, end)
+    return takeDefinitions(new Catalogue(), buffer, 0, end)
   }
 
-  test.each<readonly [string | number, readonly Write[], Spoil]>([
-    [2, [table(1, "t"), shape(0, ["a"])], untouched],
+  test.each<readonly [string | undefined, readonly Write[], Spoil]>([
+    [undefined, [table(1, "t"), shape(0, ["a"])], untouched],
     ["kind 1 among the definitions", [table(1, "t"), put], untouched],
     ["a table of number 0", [table(0, "t")], untouched],
     ["records do not fill their block", [table(1, "t")], ({ words }, at) => void (words[(at >>> 2) + 1] = 100_000)],
   ])("%s", (expected, writes, spoil) => {
-    expect(definitionsOf(writes, spoil)).toBe(expected)
+    expect(problemOf(writes, spoil)).toBe(expected)
   })
 })
 

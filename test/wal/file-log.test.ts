@@ -412,6 +412,37 @@ describe("a disk that fails", () => {
     expect(disk.operations.slice(before).map(({ name }) => name)).toEqual(["close"])
   })
 
+  test("what cannot be prepared ahead is nobody's concern where the log is closed meanwhile", async () => {
+    const { disk, home } = sceneOn()
+    const log = await home.open()
+    disk.faults.add({ operation: disk.operations.length + 2, through: Infinity, only: ["open"], error: "EMFILE" })
+    const text = "x".repeat(2_500)
+    await appendText(log, text)
+    // The next segment is on its way now.
+    await log.close()
+    expect(disk.faults.hitCount).toBeGreaterThan(0)
+    expect(disk.openFileCount).toBe(0)
+    disk.faults.clear()
+    expect(await textsOf(await home.open())).toEqual([text])
+  })
+
+  test("what fails while a segment is prepared is told, also where its file cannot be closed, nor removed", async () => {
+    const { disk, home } = sceneOn()
+    const log = await home.open()
+    const operation = disk.operations.length + 2
+    disk.faults.add({ operation, through: Infinity, only: ["dataSync"], error: "EIO" })
+    for (const only of ["close", "unlink"] as const) {
+      disk.faults.add({ operation, through: Infinity, only: [only], error: "EBADF" })
+    }
+    const text = "x".repeat(SEGMENT_SIZE)
+    await expect(appendText(log, text)).rejects.toMatchObject({ _tag: "StorageFailed", systemCode: "EIO" })
+    expect(disk.faults.hitCount).toBe(3)
+    disk.faults.clear()
+    await appendText(log, text)
+    expect(await textsOf(log)).toEqual([text])
+    await log.close()
+  })
+
   test("a seal that fails ends the log, and what was to follow is not in it", async () => {
     const { disk, home } = sceneOn()
     const log = await home.open()

@@ -3,127 +3,11 @@
 import { describe, expect, test } from "vitest"
 import { FRAME_HEADER_SIZE } from "../../src/format/frame.ts"
 import { CommitUnknown, LogUnavailable, StorageFailed, WriteRejected } from "../../src/model/errors.ts"
-import type { Durability } from "../../src/model/durability.ts"
-import { lsnOf } from "../../src/model/lsn.ts"
-import type { Lsn } from "../../src/model/lsn.ts"
+import { FRAME_PAYLOAD_SIZE_MAX } from "../../src/model/limits.ts"
 import { SimulatedClock } from "../../src/simulation/simulated-clock.ts"
 import { Admission } from "../../src/wal/admission.ts"
 import { GroupCommit } from "../../src/wal/group-commit.ts"
-import type { FlushTriggers } from "../../src/wal/flush-pace.ts"
-import type { FrameDraft, Log } from "../../src/wal/log.ts"
-
-/** A log in memory whose appends and syncs end when they are told to. */
-class HeldLog implements Log {
-  readonly epoch = 1
-  endLsn: Lsn = lsnOf(10)
-  durableLsn: Lsn = lsnOf(10)
-  readonly oldestLsn: Lsn = lsnOf(1)
-  readonly drafts: { commitCount: number; sync: boolean; size: number; timeMs: number }[] = []
-  syncCount = 0
-  inFlightCountMax = 0
-  #held: PromiseWithResolvers<void>[] = []
-
-  get inFlightCount(): number {
-    return this.#held.length
-  }
-
-  async append(draft: FrameDraft, expected: Lsn): Promise<void> {
-    expect(expected).toBe(this.endLsn)
-    expect(draft.start).toBe(FRAME_HEADER_SIZE)
-    const { commitCount, sync, timeMs } = draft
-    this.drafts.push({ commitCount, sync, size: draft.end - draft.start, timeMs })
-    await this.#hold()
-    this.endLsn = lsnOf(this.endLsn + commitCount)
-    if (sync) this.durableLsn = this.endLsn
-  }
-
-  async sync(): Promise<void> {
-    this.syncCount++
-    await this.#hold()
-    this.durableLsn = this.endLsn
-  }
-
-  // No test reads.
-  async *read(): AsyncGenerator<never> {}
-
-  async truncate(): Promise<number> {
-    return 0
-  }
-
-  async close(): Promise<void> {}
-
-  /** Lets the one operation in flight end. */
-  async end(error?: unknown): Promise<void> {
-    const [held] = this.#held.splice(0)
-    if (error === undefined) held?.resolve()
-    else held?.reject(error)
-    await turn()
-  }
-
-  #hold(): Promise<void> {
-    const held = Promise.withResolvers<void>()
-    this.#held.push(held)
-    this.inFlightCountMax = Math.max(this.inFlightCountMax, this.#held.length)
-    return held.promise
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
-}
-
-interface Scene {
-  readonly log: HeldLog
-  readonly clock: SimulatedClock
-  readonly commit: GroupCommit
-  /** What happened, in order. */
-  readonly told: string[]
-  readonly write: (durability?: Durability, size?: number) => Promise<{ lsn: number }>
-}
-
-function scene(triggers: Partial<FlushTriggers> = {}, backlogBytes = 1_000_000): Scene {
-  const log = new HeldLog()
-  const clock = new SimulatedClock()
-  const told: string[] = []
-  const commit: GroupCommit = new GroupCommit(
-    log,
-    clock,
-    { records: 1_000, bytes: 100_000, delayMs: 0, syncDelayMs: 100, ...triggers },
-    backlogBytes,
-    {
-      beforeSwitch: () => told.push("switch"),
-      onDurable: ({ firstLsn, lastLsn }) => told.push(`durable ${firstLsn}-${lastLsn}`),
-      onAdvance: (lsn) => told.push(`advance ${lsn}`),
-      onRoom: () => told.push("room"),
-      onFailure: () => told.push("failure"),
-    },
-  )
-  const write: Scene["write"] = (durability = "synced", size = 64) => {
-    const receipt = commit.commit(commit.batch.position + size, 1, durability)
-    // Some tests look at what became of it only later.
-    receipt.catch(() => undefined)
-    return receipt
-  }
-  return { log, clock, commit, told, write }
-}
-
-async function outcomeOf(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => "resolved",
-    (error: unknown) => error,
-  )
-}
-
-/** "waiting" while it is not settled. */
-async function stateOf(promise: Promise<unknown>): Promise<unknown> {
-  // No race: it would be lost by a promise that is settled already, whose outcome takes a step more.
-  let state: unknown = "waiting"
-  void outcomeOf(promise).then((outcome) => {
-    state = outcome
-  })
-  await turn()
-  return state
-}
+import { HeldLog, outcomeOf, scene, stateOf, turn } from "./commit-scene.ts"
 
 describe("what goes out when", () => {
   test("all writes of a turn go out as one frame, and resolve to their own LSNs", async () => {
@@ -232,6 +116,22 @@ describe("what goes out when", () => {
     expect([delayed.log.drafts.length, relaxed.log.drafts.length]).toEqual([0, 0])
   })
 
+  test("so do writes that wait for no sync; those that nobody waits for leave it to the end of the flush", async () => {
+    const written = scene({ bytes: 10_000_000 }, 100_000_000)
+    for (let n = 0; n < 60; n++) void written.write("written", 1024)
+    expect(written.log.drafts).toMatchObject([{ sync: false }])
+    expect(written.log.drafts[0]?.size).toBeGreaterThanOrEqual(48 * 1024)
+    const busy = scene({ bytes: 10_000_000 }, 100_000_000)
+    void busy.write()
+    await turn()
+    for (let n = 0; n < 60; n++) void busy.write("memory", 1024)
+    expect(busy.log.drafts).toHaveLength(1)
+    expect(busy.commit.backlogBytes).toBe(64 + 60 * 1024)
+    await busy.log.end()
+    expect(busy.log.drafts).toHaveLength(1)
+    expect(busy.commit.backlogBytes).toBe(60 * 1024)
+  })
+
   test("a delay keeps the frame until it has passed, and enough records end it early", async () => {
     const { log, clock, write } = scene({ delayMs: 10, records: 3 })
     void write()
@@ -273,6 +173,18 @@ describe("what goes out when", () => {
     await turn()
     expect(commit.batch).not.toBe(before)
     expect(told).toEqual(["switch", "room"])
+  })
+})
+
+describe("room", () => {
+  test("for a commit that does not fit comes by memory, up to the largest frame", () => {
+    const { commit, told } = scene()
+    let count = 0
+    while (commit.makeRoom()) count++
+    expect(commit.batch.buffer.bytes).toHaveLength(FRAME_HEADER_SIZE + FRAME_PAYLOAD_SIZE_MAX)
+    expect(told).toEqual(Array.from({ length: count }, () => "switch"))
+    expect(commit.makeRoom()).toBe(false)
+    expect(told).toHaveLength(count)
   })
 })
 
@@ -336,6 +248,22 @@ describe("durability", () => {
     expect(log.drafts).toMatchObject([{ commitCount: 1 }, { commitCount: 1, sync: true }])
   })
 
+  test("the sync of written commits waits for a flush that is under way when its time has come", async () => {
+    const { log, clock, write } = scene()
+    void write("written")
+    await turn()
+    await log.end()
+    clock.advance(50)
+    void write("written")
+    await turn()
+    clock.advance(50)
+    expect(log).toMatchObject({ inFlightCount: 1, syncCount: 0 })
+    await log.end()
+    expect(log.syncCount).toBe(0)
+    clock.advance(100)
+    expect(log).toMatchObject({ inFlightCount: 1, syncCount: 1, inFlightCountMax: 1 })
+  })
+
   test("memory commits beside a sync in flight are not forgotten", async () => {
     const { log, clock, write } = scene()
     void write("written")
@@ -390,6 +318,20 @@ describe("flush", () => {
     await log.end()
     await flushed
     expect(log.inFlightCount).toBe(1)
+  })
+
+  test("of several, each is told as soon as its own commits are durable", async () => {
+    const { log, commit, write } = scene()
+    void write()
+    await turn()
+    const first = commit.flush()
+    void write()
+    const second = commit.flush()
+    await log.end()
+    await first
+    expect(await stateOf(second)).toBe("waiting")
+    await log.end()
+    await second
   })
 
   test("whenIdle waits for what is in flight alone", async () => {
@@ -462,6 +404,64 @@ describe("a log that fails", () => {
     await turn()
     expect(log.drafts).toHaveLength(drafts)
     expect(log.syncCount).toBe(0)
+  })
+
+  test.each(["synced", "memory"] as const)(
+    "whose owner lets go of it gets nothing of what fills: %s",
+    async (level) => {
+      const { log, clock, commit, write, told } = scene({ delayMs: 10 })
+      const receipt = write(level)
+      const flushed = outcomeOf(commit.flush())
+      commit.abandon(new Error("killed"))
+      expect(await outcomeOf(receipt)).toEqual(level === "synced" ? expect.any(WriteRejected) : "resolved")
+      expect(await flushed).toBeInstanceOf(CommitUnknown)
+      clock.advance(10_000)
+      await turn()
+      expect(log).toMatchObject({ drafts: [], syncCount: 0 })
+      expect(told).toEqual([])
+      // Nor of what comes afterwards, although nobody should.
+      void write("memory")
+      clock.advance(10_000)
+      await turn()
+      expect(log).toMatchObject({ drafts: [], syncCount: 0 })
+    },
+  )
+
+  test("whose owner lets go of it while it syncs tells nobody, and is idle when that has ended", async () => {
+    const { log, clock, commit, write, told } = scene()
+    void write("written")
+    await turn()
+    await log.end()
+    clock.advance(100)
+    expect(log.syncCount).toBe(1)
+    commit.abandon(new Error("killed"))
+    const idle = commit.whenIdle()
+    expect(await stateOf(idle)).toBe("waiting")
+    await log.end()
+    await idle
+    expect(told).not.toContain("advance 11")
+  })
+
+  test("is what a defect of its listener makes of it: those who wait are told, and nothing goes out any more", async () => {
+    const failures: unknown[] = []
+    const defect = new Error("a defect")
+    const { log, commit, write } = scene({}, 1_000_000, {
+      onDurable: () => {
+        throw defect
+      },
+      onFailure: (reason) => failures.push(reason),
+    })
+    const durable = write()
+    await turn()
+    const filling = outcomeOf(write("memory"))
+    const flushed = outcomeOf(commit.flush())
+    await log.end()
+    // It is on the disk, whatever the listener makes of that.
+    expect(await durable).toEqual({ lsn: 11 })
+    expect(await filling).toBe("resolved")
+    expect(await flushed).toBeInstanceOf(CommitUnknown)
+    expect(failures).toEqual([defect])
+    expect(commit.hasFailed).toBe(true)
   })
 
   test("an owner that lets go of it still tells the frame in flight what became of it", async () => {

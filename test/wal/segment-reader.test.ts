@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest"
 import { segmentFile } from "../../src/format/file-names.ts"
-import { FRAME_COMMITS, FRAME_HEADER_SIZE, sealFrame } from "../../src/format/frame.ts"
+import { FRAME_COMMITS, FRAME_HEADER_SIZE, FRAME_MAGIC, sealFrame } from "../../src/format/frame.ts"
 import { encodeSegmentHeader, SEGMENT_HEADER_SIZE } from "../../src/format/segment-header.ts"
 import { WINDOW_SIZE } from "../../src/platform/file-window.ts"
 import { crc32 } from "../../src/simulation/checksum.ts"
@@ -61,6 +61,50 @@ test("an intact frame is found wherever it stands to the edges of what is read a
       expect(await reader.findIntact(offset + 8), `behind the frame at ${offset}`).toBeUndefined()
       await reader.close()
     }
+  }
+  await file.close()
+})
+
+test("bytes that look like the beginning of a frame, where none can begin, hide none behind them", async () => {
+  const disk = new SimulatedDisk({ keepsTrace: false })
+  const directory = await directoryOn(disk)
+  const file = await disk.open(`/data/${segmentFile(1)}`, "create")
+  const start = { offset: SEGMENT_HEADER_SIZE, previousChecksum: undefined, lastLsn: undefined, epoch: 0 }
+  const magic = Buffer.alloc(4)
+  magic.writeUInt32LE(FRAME_MAGIC)
+  // At the end of what is read at a time there is no room to tell, and at the end of the file nothing comes behind.
+  for (const misplaced of [FIRST_EDGE - 63, FIRST_EDGE - 57, SIZE - 63, SIZE - 4]) {
+    const frameOffset = misplaced < SIZE - 100 ? (misplaced + 70) & ~7 : SIZE - 512
+    const bytes = segmentWith(directory, frameOffset, 0)
+    bytes.set(magic, misplaced)
+    await file.write(bytes, 0)
+    const reader = await SegmentReader.open(directory, 1, start)
+    expect((await reader.findIntact(SEGMENT_HEADER_SIZE))?.offset, `${misplaced}`).toBe(frameOffset)
+    expect(await reader.findIntact(frameOffset + 8), `${misplaced}`).toBeUndefined()
+    await reader.close()
+  }
+  await file.close()
+})
+
+test("a file that is shorter than it was ends where it ends", async () => {
+  const disk = new SimulatedDisk({ keepsTrace: false })
+  const directory = await directoryOn(disk)
+  const file = await disk.open(`/data/${segmentFile(1)}`, "create")
+  const start = { offset: SEGMENT_HEADER_SIZE, previousChecksum: undefined, lastLsn: 4, epoch: 1 }
+  const frameEnd = SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE + PAYLOAD_SIZE
+  for (const [size, stop] of [
+    [SEGMENT_HEADER_SIZE, "end"],
+    [SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE - 1, "end"],
+    [SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE, "no-frame"],
+    [frameEnd - 1, "no-frame"],
+  ] as const) {
+    await file.write(segmentWith(directory, SEGMENT_HEADER_SIZE, 0), 0)
+    await file.truncate(size)
+    const reader = await SegmentReader.open(directory, 1, start)
+    // The caller knows of a frame there: its writer has told so.
+    expect(await reader.next(frameEnd), `${size}`).toBeUndefined()
+    expect(reader.stop, `${size}`).toBe(stop)
+    await reader.close()
   }
   await file.close()
 })
