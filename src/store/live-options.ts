@@ -1,11 +1,13 @@
 // What users ask of live queries: checked, and made into operators.
 
+import type { IndexPart } from "../streams/index-part.ts"
 import { JoinStage, TableStage } from "../streams/live-stage.ts"
 import type { JoinOptions, JoinedKeys } from "../streams/live-join.ts"
 import type { OrderBy } from "../streams/live-order.ts"
 import { LiveQuery } from "../streams/live-query.ts"
 import { LiveWatch } from "../streams/live-watch.ts"
 import type { WindowOptions } from "../streams/live-window.ts"
+import { PART_OPTIONS } from "./followed-index.ts"
 import type { LiveQueries } from "./live-queries.ts"
 import { integer, record, show } from "./option-checks.ts"
 
@@ -13,7 +15,7 @@ import { integer, record, show } from "./option-checks.ts"
 interface WindowRequest<Value, Row> {
   /** Only rows for which it says so. Default: all. */
   readonly where?: (value: Value, key: string) => boolean
-  /** Rows that are equal by it, and all rows without it, stand in the order of their keys. */
+  /** Rows that are equal by it stand in the order of their keys. Default: the order of the index, or of the keys. */
   readonly orderBy?: OrderBy<Value>
   /** Rows from the beginning that are left out. Default 0. */
   readonly offset?: number
@@ -53,14 +55,15 @@ export function liveQuery<Value, Row>(
   table: string,
   options: LiveOptions<Value, Row>,
 ): LiveQuery<Row> {
-  const given = record("options", options, [...WINDOW_OPTIONS, "prefix", "select"])
-  const window = windowFrom(given)
+  const given = record("options", options, [...WINDOW_OPTIONS, ...PART_OPTIONS, "prefix", "select"])
+  const part = partFrom(queries, table, given)
+  const window = { ...windowFrom(given), part }
   const prefix = prefixFrom(given["prefix"])
   return queries.open(
     (host) =>
       new LiveQuery<Row>(
         host,
-        [{ table, prefix }],
+        [{ table, prefix, part }],
         (shown) => new TableStage(window, shown instanceof TableStage ? shown : undefined),
       ),
   )
@@ -73,12 +76,14 @@ export function liveJoin<Left, Right, Row>(
   right: string,
   options: LiveJoinOptions<Left, Right, Row>,
 ): LiveQuery<Row> {
-  const given = record("options", options, [...WINDOW_OPTIONS, "prefix", "on", "select", "type"])
+  const given = record("options", options, [...WINDOW_OPTIONS, ...PART_OPTIONS, "prefix", "on", "select", "type"])
   const { on, select, type = "inner" } = options
   if (typeof on !== "function") throw new TypeError(`on must be a function, not ${show(on)}`)
   if (typeof select !== "function") throw new TypeError(`select must be a function, not ${show(select)}`)
   if (type !== "inner" && type !== "left") throw new TypeError(`type must be "inner" or "left", not ${show(type)}`)
+  const part = partFrom(queries, left, given)
   const join: JoinOptions = {
+    part,
     // The caller's word for what the tables hold.
     on: on as JoinOptions["on"],
     select: select as JoinOptions["select"],
@@ -86,7 +91,7 @@ export function liveJoin<Left, Right, Row>(
   }
   const window = windowFrom({ ...given, select: undefined })
   const sources = [
-    { table: left, prefix: prefixFrom(given["prefix"]) },
+    { table: left, prefix: prefixFrom(given["prefix"]), part },
     { table: right, prefix: "" },
   ]
   return queries.open(
@@ -102,6 +107,20 @@ export function liveJoin<Left, Right, Row>(
 /** A key, watched. */
 export function liveWatch<Value>(queries: LiveQueries, table: string, key: string): LiveWatch<Value> {
   return queries.open((host) => new LiveWatch<Value>(host, table, key))
+}
+
+function partFrom(
+  queries: LiveQueries,
+  table: string,
+  given: Readonly<Record<string, unknown>>,
+): IndexPart | undefined {
+  const { index, equals, range } = given
+  if (index === undefined) {
+    if (equals !== undefined || range !== undefined) throw new TypeError("equals and range ask for an index")
+    return undefined
+  }
+  if (typeof index !== "string") throw new TypeError(`index must be the name of an index, not ${show(index)}`)
+  return queries.follow(table, index).part(given)
 }
 
 function windowFrom(given: Readonly<Record<string, unknown>>): WindowOptions {

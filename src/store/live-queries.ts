@@ -10,7 +10,11 @@ import { probe } from "../model/invariant.ts"
 import { LIVE_VALUE_COUNT_MAX } from "../model/limits.ts"
 import { LiveRouter } from "../streams/live-router.ts"
 import type { LiveNode } from "../streams/live-node.ts"
+import { FollowedIndex } from "./followed-index.ts"
+import type { IndexRegistry } from "./index-registry.ts"
+import { READING } from "./live-parts.ts"
 import { isPassing, LiveStart } from "./live-start.ts"
+import type { SecondaryIndex } from "./secondary-index.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { VersionReader } from "./version-reader.ts"
 
@@ -18,7 +22,6 @@ import type { VersionReader } from "./version-reader.ts"
 const ATTEMPT_COUNT_MAX = 20
 /** Milliseconds between two of them. */
 const REST_MS_MAX = 100
-const READING = "it read its tables"
 
 export interface LiveMetrics {
   /** Live queries and watched keys at the moment. */
@@ -39,6 +42,8 @@ export class LiveQueries {
   readonly #engine: Engine
   readonly #start: LiveStart
   readonly #router: LiveRouter
+  readonly #indexes: IndexRegistry
+  readonly #followed: WeakMap<SecondaryIndex, FollowedIndex> = new WeakMap()
   #feed: FeedSubscription | undefined = undefined
   /** Those that begin at the end of the turn. */
   readonly #waiting: Set<LiveNode<unknown>> = new Set()
@@ -49,10 +54,24 @@ export class LiveQueries {
   #startCount = 0
   #failedCount = 0
 
-  constructor(engine: Engine, registry: SnapshotRegistry, versions: VersionReader) {
+  constructor(engine: Engine, registry: SnapshotRegistry, versions: VersionReader, indexes: IndexRegistry) {
     this.#engine = engine
+    this.#indexes = indexes
     this.#start = new LiveStart(engine, registry, versions)
     this.#router = new LiveRouter((node) => this.#forgotten(node))
+  }
+
+  /** An index that a live query is to be over. Fails with: NoSuchIndex, what the build of the index failed with. */
+  follow(table: string, name: string): FollowedIndex {
+    const present = this.#indexes.present(this.#engine.catalogue.entry(table), name)
+    const { index } = present
+    if (index.state === "failed") index.requireReady()
+    let followed = this.#followed.get(index)
+    if (followed === undefined) {
+      this.#followed.set(index, (followed = new FollowedIndex(present)))
+      index.onGone = (reason) => this.#indexGone(index, reason)
+    }
+    return followed
   }
 
   /** Makes a live value and sees to it that it follows its tables. Fails with: LimitExceeded, StoreClosed. */
@@ -76,6 +95,16 @@ export class LiveQueries {
     let rows = 0
     for (const node of this.#router.nodes) rows += node.rowCount
     return { values: this.#router.nodes.size, rows, starts: this.#startCount, failed: this.#failedCount }
+  }
+
+  /** Without it nobody sees to it that values have a key in it. */
+  #indexGone(index: SecondaryIndex, reason: unknown): void {
+    const followed = this.#followed.get(index)
+    // Where the store closes, everything ends.
+    if (reason instanceof StoreClosed) return
+    for (const node of Array.from(this.#router.nodes)) {
+      if (node.sources.some(({ part }) => part?.index === followed)) node.fail("its index went", reason)
+    }
   }
 
   #connect(): void {

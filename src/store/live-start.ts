@@ -5,26 +5,20 @@
 import type { Engine } from "../actors/engine.ts"
 import { Restarting } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
+import { IndexBuilding } from "../model/index-errors.ts"
 import { SnapshotExpired } from "../model/transaction-errors.ts"
-import type { LiveNode, LiveSource } from "../streams/live-node.ts"
+import type { LiveNode } from "../streams/live-node.ts"
+import type { TableEntry } from "../table/catalogue.ts"
 import type { OpenSnapshot } from "../table/retention.ts"
+import { loadParts } from "./live-parts.ts"
+import { LiveReading, pause } from "./live-reading.ts"
+import type { Wish } from "./live-reading.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
-import type { ReadView, VersionReader } from "./version-reader.ts"
-
-/** Milliseconds that a slice of the walk takes about. */
-const SLICE_MS = 3
-/** Rows after which the clock is looked at. */
-const LOOK_COUNT = 64
-
-interface Wish {
-  readonly node: LiveNode<unknown>
-  readonly source: number
-  readonly wanted: LiveSource
-}
+import type { VersionReader } from "./version-reader.ts"
 
 /** Whether a start that failed with this is worth another try, once every actor is up. */
 export function isPassing(cause: unknown): boolean {
-  return cause instanceof SnapshotExpired || cause instanceof Restarting
+  return cause instanceof SnapshotExpired || cause instanceof Restarting || cause instanceof IndexBuilding
 }
 
 export class LiveStart {
@@ -48,11 +42,14 @@ export class LiveStart {
     try {
       const { lsn } = snapshot
       for (const node of nodes) node.begin(lsn)
-      const view: ReadView = { snapshot, lsn }
+      const reading = new LiveReading(this.#versions, { snapshot, lsn }, this.#engine.clock, isCurrent)
       for (const [table, wishes] of wishesByTable(nodes)) {
-        const walking = wishes.filter(({ wanted }) => wanted.key === undefined)
-        for (const wish of wishes) if (wish.wanted.key !== undefined) this.#read(table, wish.wanted.key, [wish], view)
-        if (walking.length > 0 && !(await this.#walk(table, walking, view, isCurrent))) return false
+        const inParts = wishes.filter(({ wanted }) => wanted.part !== undefined)
+        const walking = wishes.filter(({ wanted }) => wanted.key === undefined && wanted.part === undefined)
+        const entry = this.#engine.catalogue.entry(table)
+        for (const wish of wishes) if (wish.wanted.key !== undefined) reading.give(entry, wish.wanted.key, [wish])
+        if (walking.length > 0 && !(await this.#walk(entry, walking, reading))) return false
+        if (inParts.length > 0 && !(await loadParts(reading, entry, inParts))) return false
       }
       await this.#untilDurable(snapshot)
       if (!isCurrent()) return false
@@ -64,45 +61,23 @@ export class LiveStart {
   }
 
   /** False where the start means nothing any more. */
-  async #walk(table: string, wishes: readonly Wish[], view: ReadView, isCurrent: () => boolean): Promise<boolean> {
-    const { catalogue, clock } = this.#engine
-    const entry = catalogue.entry(table)
+  async #walk(entry: TableEntry, wishes: readonly Wish[], reading: LiveReading): Promise<boolean> {
     const byPrefix = wishesByPrefix(wishes)
-    let count = 0
-    let sliceStartMs = clock.monotonicMs()
-    for (const key of this.#versions.keys(entry, view)) {
-      if (++count % LOOK_COUNT === 0 && clock.monotonicMs() - sliceStartMs >= SLICE_MS) {
-        // Others have their turn.
-        await this.rest(0)
-        if (!isCurrent()) return false
+    for (const key of reading.versions.keys(entry, reading.view)) {
+      if (reading.isSliceOver) {
+        if (!(await reading.rest())) return false
         if (wishes.every(({ node }) => node.isOver)) return true
-        sliceStartMs = clock.monotonicMs()
       }
       for (const [length, prefixes] of byPrefix) {
         const matching = prefixes.get(key.slice(0, length))
-        if (matching !== undefined) this.#read(table, key, matching, view)
+        if (matching !== undefined) reading.give(entry, key, matching)
       }
     }
     return true
   }
 
-  #read(table: string, key: string, wishes: readonly Wish[], view: ReadView): void {
-    const entry = this.#engine.catalogue.entry(table)
-    const version = this.#versions.versionOf(entry, key, view)
-    if (version === 0) return
-    let read: { readonly value: unknown } | undefined
-    for (const { node, source } of wishes) {
-      if (node.isOver) continue
-      const known = node.known(source, key, version)
-      if (known === undefined) read ??= { value: this.#versions.get(entry, key, view) }
-      node.load(source, key, (known ?? read)?.value, version)
-    }
-  }
-
-  async rest(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#engine.clock.after(ms, resolve, true)
-    await promise
+  rest(ms: number): Promise<void> {
+    return pause(this.#engine.clock, ms)
   }
 
   async #untilDurable(snapshot: OpenSnapshot): Promise<void> {

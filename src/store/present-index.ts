@@ -24,6 +24,12 @@ export class PresentIndex implements IndexSource {
     this.index = index
   }
 
+  /** Whether it can be read at the moment. */
+  get isReady(): boolean {
+    this.#indexes.refresh()
+    return this.index.state === "ready"
+  }
+
   walk({ low, high, isReverse }: IndexBounds): IndexWalk {
     return new CheckedWalk(this, this.index.entries.walk(low, high, isReverse))
   }

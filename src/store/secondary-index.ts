@@ -28,6 +28,8 @@ export class SecondaryIndex {
   totalRecords = 0
   /** Whether its keys may be written while it is built, judged by what is in it so far: see TableIndexes.create. */
   isOnline = false
+  /** Told when it is dropped, or has failed: whoever follows it. */
+  onGone: ((reason: unknown) => void) | undefined
   #settled: PromiseWithResolvers<void> = quietly(Promise.withResolvers())
 
   constructor(table: string, definition: CheckedDefinition) {
@@ -93,6 +95,7 @@ export class SecondaryIndex {
     this.isOnline = false
     this.entries.clear()
     this.#settled.reject(reason)
+    this.onGone?.(reason)
   }
 
   drop(reason: unknown = new NoSuchIndex(this.table, this.name)): void {
@@ -100,6 +103,7 @@ export class SecondaryIndex {
     this.build = undefined
     this.entries.clear()
     this.#settled.reject(reason)
+    this.onGone?.(reason)
   }
 
   #collect(key: string, taken: unknown): readonly unknown[] {

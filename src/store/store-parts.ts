@@ -56,7 +56,7 @@ export class StoreParts implements MetricSources {
     this.registry = new SnapshotRegistry(engine, snapshots.bytes)
     const versions = new VersionReader(engine, this.registry)
     this.indexes = new IndexRegistry(engine, this.reader, versions, this.writer.rules)
-    this.live = new LiveQueries(engine, this.registry, versions)
+    this.live = new LiveQueries(engine, this.registry, versions, this.indexes)
     this.merkle = new StoreMerkle(engine, life)
     const expiries = new Expiries(engine, this.writer, versions)
     this.context = {

@@ -15,6 +15,7 @@ import { ttlFrom } from "./expiries.ts"
 import type { Version } from "./history.ts"
 import { definitionFrom } from "./index-definition.ts"
 import type { AnyKeys, IndexDefinition, KeyOfDefinition } from "./index-definition.ts"
+import type { LiveIndexOptions } from "./followed-index.ts"
 import { liveJoin, liveQuery, liveWatch } from "./live-options.ts"
 import type { LiveJoinOptions, LiveOptions } from "./live-options.ts"
 import type { MerkleProof } from "../merkle/merkle-proof.ts"
@@ -189,14 +190,20 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
 
   /**
    * The rows that match, in their order, kept up to date with every durable commit at the cost of the change; see
-   * `LiveQuery`. Ends with `close`. Fails with: LimitExceeded, StoreClosed; the query itself with QueryFailed.
+   * `LiveQuery`. With `index` only those in a part of an index: `{ index: "city", equals: "London" }`, or a `range`. Ends
+   * with `close`. Fails with: LimitExceeded, NoSuchIndex, StoreClosed; the query itself with QueryFailed.
    */
-  live<Row = Value>(options: LiveOptions<Value, Row> = {}): LiveQuery<Row> {
+  live<Row = Value, Name extends keyof Keys & string = keyof Keys & string>(
+    options: LiveOptions<Value, Row> & LiveIndexOptions<Name, Keys[Name]> = {},
+  ): LiveQuery<Row> {
     return liveQuery(this.#context.live, this.name, options)
   }
 
   /** Each row with the row of another table whose key it names, kept up to date on both sides; see `live`. */
-  join<Other, Row>(other: TableHandle<Other>, options: LiveJoinOptions<Value, Other, Row>): LiveQuery<Row> {
+  join<Other, Row, Name extends keyof Keys & string = keyof Keys & string>(
+    other: TableHandle<Other>,
+    options: LiveJoinOptions<Value, Other, Row> & LiveIndexOptions<Name, Keys[Name]>,
+  ): LiveQuery<Row> {
     if (!(other instanceof TableHandle) || !other.isOf(this.#context)) {
       throw new TypeError("join takes a table of the same store")
     }

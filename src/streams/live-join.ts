@@ -5,6 +5,7 @@
 // Keeps both tables as it has seen them, and for each key of the right one the keys on the left that name it (in the terms
 // of incremental view maintenance, an arrangement of either side). Synchronous and pure.
 
+import type { IndexPart } from "./index-part.ts"
 import type { SourceChange } from "./live-row.ts"
 
 /** The sources of a join. */
@@ -17,6 +18,8 @@ export interface JoinOptions {
   readonly select: (left: unknown, right: unknown, keys: JoinedKeys) => unknown
   /** Whether rows that find nothing on the right are left out. */
   readonly isInner: boolean
+  /** Only rows of the left table that are in it. */
+  readonly part?: IndexPart | undefined
 }
 
 /** The keys that a joined row was made of. */
@@ -30,6 +33,8 @@ interface Left {
   readonly value: unknown
   readonly version: number
   readonly names: string | undefined
+  /** Where it stands in the part of the index, if the join has one. */
+  readonly place: string | undefined
 }
 
 interface Right {
@@ -48,15 +53,17 @@ export class LiveJoin {
   readonly #on: JoinOptions["on"]
   readonly #select: JoinOptions["select"]
   readonly #isInner: boolean
+  readonly #part: IndexPart | undefined
   readonly #lefts: Map<string, Left> = new Map()
   readonly #rights: Map<string, Right> = new Map()
   /** Keys on the left, by the key on the right that they name. */
   readonly #named: Map<string, Set<string>> = new Map()
 
-  constructor({ on, select, isInner }: JoinOptions) {
+  constructor({ on, select, isInner, part }: JoinOptions) {
     this.#on = on
     this.#select = select
     this.#isInner = isInner
+    this.#part = part
   }
 
   /** Rows that are kept of both tables. */
@@ -67,6 +74,16 @@ export class LiveJoin {
   known(source: number, key: string, version: number): { readonly value: unknown } | undefined {
     const row = (source === LEFT ? this.#lefts : this.#rights).get(key)
     return row?.version === version ? row : undefined
+  }
+
+  /** The keys that are kept of a table. */
+  keys(source: number): Iterable<string> {
+    return (source === LEFT ? this.#lefts : this.#rights).keys()
+  }
+
+  /** Where a row of the left table stands in the part of the index. */
+  placeOf(key: string): string | undefined {
+    return this.#lefts.get(key)?.place
   }
 
   /** All joined rows. */
@@ -86,7 +103,7 @@ export class LiveJoin {
 
   #changeLeft({ key, isThere, value, version }: SourceChange, out: SourceChange[] | undefined): void {
     const old = this.#lefts.get(key)
-    const left = isThere ? { value, version, names: this.#nameIn(value, key) } : undefined
+    const left = isThere ? this.#leftOf(key, value, version) : undefined
     if (old?.names !== left?.names) {
       if (old?.names !== undefined) this.#forget(old.names, key)
       if (left?.names !== undefined) this.#note(left.names, key)
@@ -94,6 +111,13 @@ export class LiveJoin {
     if (left === undefined) this.#lefts.delete(key)
     else this.#lefts.set(key, left)
     out?.push(this.#changeOf(key, left, version))
+  }
+
+  /** Undefined where it is not in the part. */
+  #leftOf(key: string, value: unknown, version: number): Left | undefined {
+    const place = this.#part?.placeOf(value, key)
+    if (this.#part !== undefined && place === undefined) return undefined
+    return { value, version, names: this.#nameIn(value, key), place }
   }
 
   #changeRight({ key, isThere, value, version }: SourceChange, out: SourceChange[] | undefined): void {

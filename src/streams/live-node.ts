@@ -6,16 +6,19 @@
 // While it loads, commits behind the snapshot are kept, the last change of each key, and applied at the end: so no commit
 // is left out and none counts twice. What it showed before stays until then.
 
+import type { Change } from "../model/change.ts"
 import { OrreryError } from "../model/errors.ts"
 import { QueryFailed } from "../model/live-errors.ts"
+import type { IndexPart } from "./index-part.ts"
 import type { SourceChange } from "./live-row.ts"
 import { LiveValue } from "./live-value.ts"
 
-/** What of a table it wants to see: a key, or the keys that begin with a prefix. */
+/** What of a table it wants to see: a key, or the keys that begin with a prefix; of these, the rows in a part of an index. */
 export interface LiveSource {
   readonly table: string
   readonly key?: string | undefined
   readonly prefix: string
+  readonly part?: IndexPart | undefined
 }
 
 /** Who feeds it. */
@@ -24,6 +27,14 @@ export interface LiveHost {
   readonly lsn: number
   /** It is over: nothing need be fed to it any more. */
   forget(node: LiveNode<unknown>): void
+  /** It loads parts of indexes, as of a snapshot: keeps changes of their tables for it until `letGo`. */
+  keep(node: LiveNode<unknown>, snapshotLsn: number): void
+  letGo(node: LiveNode<unknown>): void
+  /**
+   * Sees to it that whatever becomes of the rows that it has loaded from a part of an index comes to it, and returns what
+   * became of them behind the snapshot. Requires: `keep` since the snapshot.
+   */
+  adopt(source: LiveSource, keys: Iterable<string>, snapshotLsn: number): readonly Change[]
 }
 
 export abstract class LiveNode<Result> extends LiveValue<Result> {
@@ -34,6 +45,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
   #snapshotLsn = 0
   /** Of what is shown; behind the truth while following: see `lsn`. */
   #shownLsn = 0
+  readonly #hasPart: boolean
   /** By source, by key: what followed the snapshot. */
   #behind: Map<string, SourceChange>[] = []
   /** Of the commit that is being taken in. */
@@ -43,6 +55,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
     super()
     this.host = host
     this.sources = sources
+    this.#hasPart = sources.some(({ part }) => part !== undefined)
   }
 
   get lsn(): number {
@@ -60,6 +73,8 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
   abstract known(source: number, key: string, version: number): { readonly value: unknown } | undefined
   /** Tells those who follow every change; called when all live values have taken the commit in. */
   abstract publish(): void
+  /** The keys of the rows of a source that were loaded. */
+  protected abstract loadedKeys(source: number): Iterable<string>
   /** Makes room for a state that is loaded beside the one that is shown. */
   protected abstract prepare(): void
   protected abstract take(source: number, key: string, value: unknown, version: number): void
@@ -74,6 +89,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
     this.#phase = "loading"
     this.#snapshotLsn = lsn
     this.#behind = this.sources.map(() => new Map())
+    if (this.#hasPart) this.host.keep(this, lsn)
     this.#guard("it read its tables", () => this.prepare())
   }
 
@@ -83,6 +99,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
 
   /** The snapshot is complete, and durable. */
   finish(): void {
+    if (this.#hasPart) this.#adopt()
     const behind = this.#behind.flatMap((changes) => [...changes.values()])
     this.#behind = []
     this.#guard("it read its tables", () => {
@@ -95,6 +112,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
 
   /** The feed has lost its place, or the snapshot has gone. */
   interrupt(): void {
+    if (this.#hasPart) this.host.letGo(this)
     this.#shownLsn = this.lsn
     this.#phase = "waiting"
     this.#behind = []
@@ -133,6 +151,17 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
     this.#behind = []
     this.#changes = []
     this.host.forget(this)
+  }
+
+  /** Rows that it has loaded may have left their part meanwhile: nobody has told it of these. */
+  #adopt(): void {
+    for (const [source, wanted] of this.sources.entries()) {
+      if (wanted.part === undefined) continue
+      for (const { kind, key, value, lsn } of this.host.adopt(wanted, this.loadedKeys(source), this.#snapshotLsn)) {
+        this.#behind[source]?.set(key, { source, key, isThere: kind === "put", value, version: lsn })
+      }
+    }
+    this.host.letGo(this)
   }
 
   /** What a user's function throws ends this query, and nothing else. */

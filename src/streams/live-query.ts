@@ -149,6 +149,10 @@ export class LiveQuery<Value = unknown> extends LiveNode<readonly LiveRow<Value>
     this.#isTouched = true
   }
 
+  protected override loadedKeys(source: number): Iterable<string> {
+    return this.#loading?.keys(source) ?? []
+  }
+
   protected override prepare(): void {
     this.#loading = this.#stageBeside(this.#stage)
   }

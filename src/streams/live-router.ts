@@ -1,10 +1,13 @@
 // Hands durable commits to the live values that they concern: all of a store's share one subscription of its feed, so every
-// change is decoded once, and all of them stand at the same commit. Who watches a key, or a prefix, is found by it.
+// change is decoded once, and all of them stand at the same commit. Who watches a key, a prefix, or a key of an index, is
+// found by it, whatever the number of others.
 //
 // First every live value takes the commit in; then those who follow deltas are told; listeners of values are told at the
 // end of the turn, once for all commits that became durable together. So nobody who is told meets a value that lags behind.
 
 import type { Change, Commit } from "../model/change.ts"
+import type { LiveIndex } from "./index-part.ts"
+import { LiveIndexRoutes } from "./live-index-routes.ts"
 import type { LiveHost, LiveNode, LiveSource } from "./live-node.ts"
 
 interface Route {
@@ -21,21 +24,31 @@ class TableRoutes {
   readonly byKey: Map<string, Routes> = new Map()
   /** By the length of the prefix, by the prefix. */
   readonly byPrefix: Map<number, Map<string, Routes>> = new Map()
+  readonly byIndex: Map<LiveIndex, LiveIndexRoutes<Route>> = new Map()
+  /** By key: the last changes, while somebody loads parts of indexes. */
+  readonly late: Map<string, Change> = new Map()
 
   get isEmpty(): boolean {
-    return this.whole.size === 0 && this.byKey.size === 0 && this.byPrefix.size === 0
+    const { whole, byKey, byPrefix, byIndex } = this
+    return whole.size === 0 && byKey.size === 0 && byPrefix.size === 0 && byIndex.size === 0
   }
 
   add(source: LiveSource, route: Route): void {
-    const { key, prefix } = source
-    if (key !== undefined) madeIn(this.byKey, key, newRoutes).set(source, route)
+    const { key, prefix, part } = source
+    if (part !== undefined) {
+      madeIn(this.byIndex, part.index, () => new LiveIndexRoutes<Route>(part.index)).add(part, source, route)
+    } else if (key !== undefined) madeIn(this.byKey, key, newRoutes).set(source, route)
     else if (prefix === "") this.whole.set(source, route)
     else madeIn(madeIn(this.byPrefix, prefix.length, newPrefixes), prefix, newRoutes).set(source, route)
   }
 
   remove(source: LiveSource): void {
-    const { key, prefix } = source
-    if (key !== undefined) removeFrom(this.byKey, key, source)
+    const { key, prefix, part } = source
+    if (part !== undefined) {
+      const routes = this.byIndex.get(part.index)
+      routes?.remove(part, source)
+      if (routes?.isEmpty === true) this.byIndex.delete(part.index)
+    } else if (key !== undefined) removeFrom(this.byKey, key, source)
     else if (prefix === "") this.whole.delete(source)
     else {
       const prefixes = this.byPrefix.get(prefix.length)
@@ -51,7 +64,11 @@ export class LiveRouter implements LiveHost {
   readonly #nodes: Set<LiveNode<unknown>> = new Set()
   /** Those whose listeners have something to see at the end of the turn. */
   #changed: Set<LiveNode<unknown>> = new Set()
+  /** Those that load parts of indexes. */
+  readonly #keeping: Set<LiveNode<unknown>> = new Set()
   #lsn = 0
+  /** The newest commit that parts of indexes were loaded as of. */
+  #loadedLsn = 0
 
   /** `onForget`: a live value is over. */
   constructor(onForget: (node: LiveNode<unknown>) => void) {
@@ -75,6 +92,7 @@ export class LiveRouter implements LiveHost {
 
   forget(node: LiveNode<unknown>): void {
     if (!this.#nodes.delete(node)) return
+    this.letGo(node)
     this.#changed.delete(node)
     for (const source of node.sources) {
       const routes = this.#tables.get(source.table)
@@ -84,12 +102,38 @@ export class LiveRouter implements LiveHost {
     this.#onForget(node)
   }
 
+  keep(node: LiveNode<unknown>, snapshotLsn: number): void {
+    this.#keeping.add(node)
+    this.#loadedLsn = Math.max(this.#loadedLsn, snapshotLsn)
+  }
+
+  letGo(node: LiveNode<unknown>): void {
+    if (!this.#keeping.delete(node) || this.#keeping.size > 0) return
+    for (const { late } of this.#tables.values()) late.clear()
+  }
+
+  adopt(source: LiveSource, keys: Iterable<string>, snapshotLsn: number): readonly Change[] {
+    const changes: Change[] = []
+    const routes = this.#tables.get(source.table)
+    const { part } = source
+    if (routes === undefined || part === undefined) return changes
+    const places = routes.byIndex.get(part.index)
+    for (const key of keys) {
+      const change = routes.late.get(key)
+      if (change !== undefined && change.lsn > snapshotLsn) changes.push(change)
+      else places?.note(part, key)
+    }
+    return changes
+  }
+
   /** Takes a commit in. Throws nothing: what users' functions throw ends their own query. */
   commit(commit: Commit): void {
     const touched = new Set<LiveNode<unknown>>()
     for (const change of commit.changes) {
       const routes = this.#tables.get(change.table)
-      if (routes !== undefined) hand(change, routes, touched)
+      if (routes === undefined) continue
+      hand(change, routes, touched)
+      if (routes.byIndex.size > 0) this.#handByIndex(change, routes, touched)
     }
     this.#lsn = commit.lsn
     for (const node of touched) node.settle()
@@ -99,6 +143,13 @@ export class LiveRouter implements LiveHost {
   /** A live value shows a state that was loaded. */
   shown(nodes: readonly LiveNode<unknown>[]): void {
     this.#tell(nodes)
+  }
+
+  #handByIndex(change: Change, { byIndex, late }: TableRoutes, touched: Set<LiveNode<unknown>>): void {
+    if (this.#keeping.size > 0) late.set(change.key, change)
+    for (const routes of byIndex.values()) {
+      for (const { targets } of routes.route(change, change.lsn <= this.#loadedLsn)) give(targets, change, touched)
+    }
   }
 
   #tell(nodes: Iterable<LiveNode<unknown>>): void {
@@ -130,7 +181,9 @@ function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: 
 /** Gives the change to all of them; those that take it share the object. */
 function give(routes: Routes, { kind, key, lsn, value }: Change, touched: Set<LiveNode<unknown>>): void {
   const first = { source: 0, key, isThere: kind === "put", value, version: lsn }
-  for (const { node, source } of routes.values()) {
+  for (const [{ prefix }, { node, source }] of routes) {
+    // Found by a part of an index, or by the prefix already.
+    if (prefix !== "" && !key.startsWith(prefix)) continue
     if (node.receive(source === 0 ? first : { ...first, source })) touched.add(node)
   }
 }

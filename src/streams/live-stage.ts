@@ -2,6 +2,7 @@
 // deltas out, and both can be loaded anew beside what they show, so that a query that has lost its place goes on from its
 // next result as if it had seen every commit.
 
+import { indexOrder } from "./index-part.ts"
 import { LiveJoin } from "./live-join.ts"
 import type { JoinOptions } from "./live-join.ts"
 import type { LiveDelta, LiveRow, SourceChange } from "./live-row.ts"
@@ -16,6 +17,8 @@ export interface LiveStage {
   known(source: number, key: string, version: number): { readonly value: unknown } | undefined
   /** Takes a row of a snapshot in. Throws what the user's functions throw. */
   load(source: number, key: string, value: unknown, version: number): void
+  /** The keys of the rows of a source that are kept. */
+  keys(source: number): Iterable<string>
   /** The snapshot is complete. */
   loaded(): void
   /** The result is as these rows are: shows them. */
@@ -52,6 +55,10 @@ export class TableStage implements LiveStage {
     this.#window.load(key, value, version, this.#earlier)
   }
 
+  keys(): Iterable<string> {
+    return this.#window.keys()
+  }
+
   loaded(): void {
     this.#window.loaded()
   }
@@ -76,8 +83,12 @@ export class JoinStage implements LiveStage {
   readonly #earlier: LiveWindow | undefined
 
   constructor(join: JoinOptions, options: WindowOptions, earlier: JoinStage | undefined) {
-    this.#join = new LiveJoin(join)
-    this.#window = new LiveWindow(options)
+    const kept = new LiveJoin(join)
+    this.#join = kept
+    const { part } = join
+    // The joined row knows nothing of the left one's place.
+    const order = part === undefined ? undefined : indexOrder(part.isReverse, (_row, key) => kept.placeOf(key))
+    this.#window = new LiveWindow({ ...options, order })
     this.#earlier = earlier === undefined ? undefined : earlier.#window
   }
 
@@ -95,6 +106,10 @@ export class JoinStage implements LiveStage {
 
   load(source: number, key: string, value: unknown, version: number): void {
     this.#join.change({ source, key, isThere: true, value, version }, undefined)
+  }
+
+  keys(source: number): Iterable<string> {
+    return this.#join.keys(source)
   }
 
   loaded(): void {

@@ -28,6 +28,10 @@ export class LiveWatch<Value = unknown> extends LiveNode<Value | undefined> {
 
   override publish(): void {}
 
+  protected override loadedKeys(): Iterable<string> {
+    return []
+  }
+
   protected override prepare(): void {
     this.#loading = undefined
   }

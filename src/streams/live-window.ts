@@ -6,6 +6,8 @@
 // Keeps every row that matches, those outside the window too: what moves up into it is at hand, as it was at the commit
 // that the result belongs to. Synchronous and pure: it knows no store, no feed and no time.
 
+import { indexOrder } from "./index-part.ts"
+import type { IndexPart } from "./index-part.ts"
 import { differenceOf } from "./live-difference.ts"
 import { rowOrder } from "./live-order.ts"
 import type { OrderBy, Ordered, RowOrder } from "./live-order.ts"
@@ -19,6 +21,10 @@ const SINGLE_COUNT_MAX = 8
 export interface WindowOptions {
   readonly where?: ((value: unknown, key: string) => boolean) | undefined
   readonly orderBy?: OrderBy | undefined
+  /** The order where `orderBy` says nothing. Default: that of the part; without one, by key. */
+  readonly order?: RowOrder | undefined
+  /** Only rows that are in it. */
+  readonly part?: IndexPart | undefined
   readonly offset?: number | undefined
   readonly limit?: number | undefined
   readonly select?: ((value: unknown, key: string) => unknown) | undefined
@@ -40,6 +46,7 @@ interface Entry extends Ordered {
 
 export class LiveWindow {
   readonly #where: WindowOptions["where"]
+  readonly #part: IndexPart | undefined
   readonly #select: WindowOptions["select"]
   readonly #order: RowOrder
   readonly #low: number
@@ -48,10 +55,12 @@ export class LiveWindow {
   readonly #sorted: SortedBlocks<Entry>
   #result: readonly LiveRow[] | undefined = undefined
 
-  constructor({ where, orderBy, offset = 0, limit = Number.POSITIVE_INFINITY, select }: WindowOptions) {
+  constructor(options: WindowOptions) {
+    const { where, offset = 0, limit = Number.POSITIVE_INFINITY, select, part } = options
     this.#where = where
+    this.#part = part
     this.#select = select
-    this.#order = rowOrder(orderBy)
+    this.#order = orderFrom(options)
     this.#low = offset
     this.#high = offset + limit
     this.#sorted = new SortedBlocks<Entry>(this.#order.compare)
@@ -72,6 +81,11 @@ export class LiveWindow {
   known(key: string, version: number): { readonly value: unknown } | undefined {
     const entry = this.#entries.get(key)
     return entry?.version === version ? entry : undefined
+  }
+
+  /** The keys of rows that match. */
+  keys(): Iterable<string> {
+    return this.#entries.keys()
   }
 
   /** Takes in a row before the first result is asked for. `loaded` has to follow. */
@@ -117,6 +131,7 @@ export class LiveWindow {
   }
 
   #isIn(value: unknown, key: string): boolean {
+    if (this.#part !== undefined && this.#part.placeOf(value, key) === undefined) return false
     return this.#where === undefined || this.#where(value, key)
   }
 
@@ -219,6 +234,12 @@ export class LiveWindow {
     entry.earlier = undefined
     return entry.row
   }
+}
+
+function orderFrom({ orderBy, order, part }: WindowOptions): RowOrder {
+  if (orderBy !== undefined) return rowOrder(orderBy)
+  if (order !== undefined) return order
+  return part === undefined ? rowOrder(undefined) : indexOrder(part.isReverse, (value, key) => part.placeOf(value, key))
 }
 
 /** What a commit does to each key in the end: what lies between is nobody's business. */

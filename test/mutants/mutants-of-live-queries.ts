@@ -3,6 +3,7 @@
 import type { Mutant } from "./mutant.ts"
 
 const EQUAL_THE_LOG = "test/property/live-results-equal-the-log.property.test.ts"
+const INDEX_ROUTES = "test/streams/live-index-routes.test.ts"
 const RESTART = "test/store/live-restart.test.ts"
 const WINDOW = "test/streams/live-window.test.ts"
 
@@ -46,6 +47,31 @@ export const liveQueryMutants: readonly Mutant[] = [
     replace: "",
     story: "A row that one commit puts and deletes stays in the result.",
     tests: [EQUAL_THE_LOG],
+  },
+  {
+    name: "live-query-misses-what-left-its-part-while-it-was-read",
+    file: "src/streams/live-router.ts",
+    find: "change !== undefined && change.lsn > snapshotLsn",
+    replace: "change === null",
+    story: "A row whose index key changes while a live query reads its part of the index stays in the result for ever.",
+    tests: [INDEX_ROUTES],
+  },
+  {
+    name: "live-query-reads-its-part-as-it-is-now",
+    file: "src/store/live-parts.ts",
+    find: "changedSince(entry, view)) take(key, value)",
+    replace: "changedSince(entry, view)) void [key, value]",
+    story:
+      "A live query begins without rows that have left its part of the index by commits which it does not show yet.",
+    tests: ["test/store/live-index.test.ts"],
+  },
+  {
+    name: "late-commit-hides-where-a-row-is",
+    file: "src/streams/live-index-routes.ts",
+    find: "if (isOld)",
+    replace: "if (isOld && count < 0)",
+    story: "A commit that a live query's snapshot has arrives late, and no later change of its row comes to the query.",
+    tests: [INDEX_ROUTES],
   },
   {
     name: "live-window-is-short-of-its-last-row",

@@ -3,7 +3,7 @@
 
 import { expect } from "vitest"
 import { aggregates, applyDeltas } from "../../src/index.ts"
-import type { Commit, LiveDeltas, LiveRow, LiveValue, Store } from "../../src/index.ts"
+import type { Commit, LiveDeltas, LiveQuery, LiveRow, LiveValue, Store, TableHandle } from "../../src/index.ts"
 import type { Entry } from "./store-history.ts"
 
 /** What something showed at a commit. */
@@ -25,20 +25,47 @@ const byKey = (rows: Rows): Rows => [...rows].sort(([left], [right]) => (left < 
 const rowsOf = (rows: readonly (readonly [string, unknown])[]): unknown => rows.map(([key, value]) => ({ key, value }))
 const numbers = (rows: Rows): number[] => rows.map(([, { n }]) => n)
 
+/** Indexes of both tables: the same whoever opens the table. */
+const INDEXES = {
+  rest: { of: ({ n }: Entry): number | undefined => (n % 5 === 4 ? undefined : n % 5), version: 1 },
+  marks: { many: true, of: (entry: Entry): readonly number[] => marksOf(entry), version: 1 },
+} as const
+
+const marksOf = ({ n, pad }: Entry): readonly number[] => [n % 3, (n % 7) + 2, pad.length % 11]
+/** The greatest mark from 2 up to 6. */
+const placeOf = (entry: Entry): number => Math.max(-1, ...marksOf(entry).filter((mark) => mark >= 2 && mark < 6))
+
+function indexed(store: Store, table: string): TableHandle<Entry> {
+  return store.table<Entry>(table, { indexes: INDEXES })
+}
+
+/** Queries whose deltas are followed too. */
+const QUERIES = {
+  all: (store: Store): LiveQuery<unknown> => store.table<Entry>("t0").live(),
+  ranked: (store: Store): LiveQuery<unknown> =>
+    store.table<Entry>("t0").live({
+      where: ({ n }) => n % 4 !== 0,
+      orderBy: [{ by: ({ pad }) => pad.length % 5, direction: "descending" }, { by: ({ n }) => n }],
+      offset: 1,
+      limit: 2,
+      select: ({ n }) => ({ n }),
+    }),
+  inIndex: (store: Store): LiveQuery<unknown> =>
+    indexed(store, "t1").live({
+      index: "marks",
+      range: { from: 2, to: 6, reverse: true },
+      where: ({ n }) => n % 8 !== 0,
+      limit: 3,
+    }),
+}
+
 const DEFINITIONS: Readonly<Record<string, Definition>> = {
   all: {
-    make: (store) => store.table<Entry>("t0").live(),
+    make: QUERIES.all,
     naive: (rows) => rowsOf(byKey(rows)),
   },
   ranked: {
-    make: (store) =>
-      store.table<Entry>("t0").live({
-        where: ({ n }) => n % 4 !== 0,
-        orderBy: [{ by: ({ pad }) => pad.length % 5, direction: "descending" }, { by: ({ n }) => n }],
-        offset: 1,
-        limit: 2,
-        select: ({ n }) => ({ n }),
-      }),
+    make: QUERIES.ranked,
     naive: (rows) =>
       rowsOf(
         byKey(rows)
@@ -67,6 +94,49 @@ const DEFINITIONS: Readonly<Record<string, Definition>> = {
         return [key, `${n}/${name ?? "-"}/${right.get(name ?? "-")?.n ?? "-"}`]
       })
       return rowsOf(joined.sort(([, left], [, other]) => (left === other ? 0 : left < other ? -1 : 1)))
+    },
+  },
+  inIndex: {
+    make: QUERIES.inIndex,
+    naive: (_, rows) =>
+      rowsOf(
+        byKey(rows)
+          .toReversed()
+          .filter(([, entry]) => placeOf(entry) >= 0 && entry.n % 8 !== 0)
+          .sort(([, left], [, right]) => placeOf(right) - placeOf(left))
+          .slice(0, 3),
+      ),
+  },
+  equalInIndex: {
+    make: (store) => indexed(store, "t0").live({ index: "rest", equals: 2, orderBy: ({ n }) => -n }),
+    naive: (rows) =>
+      rowsOf(
+        byKey(rows)
+          .filter(([, { n }]) => n % 5 === 2)
+          .sort(([, left], [, right]) => right.n - left.n),
+      ),
+  },
+  sumInIndex: {
+    make: (store) =>
+      indexed(store, "t0")
+        .live({ index: "rest" })
+        .sum(({ n }) => n),
+    naive: (rows) => numbers(rows.filter(([, { n }]) => n % 5 !== 4)).reduce((sum, n) => sum + n, 0),
+  },
+  joinedInIndex: {
+    make: (store) =>
+      indexed(store, "t0").join<Entry, string>(store.table<Entry>("t1"), {
+        index: "rest",
+        range: { through: 1 },
+        on: ({ n }) => (n % 2 === 0 ? "a" : "b"),
+        select: (left, right) => `${left.n}/${right.n}`,
+      }),
+    naive: (lefts, rights) => {
+      const right = new Map(rights)
+      const found = byKey(lefts)
+        .filter(([, { n }]) => n % 5 <= 1 && right.has(n % 2 === 0 ? "a" : "b"))
+        .sort(([, left], [, other]) => (left.n % 5) - (other.n % 5))
+      return rowsOf(found.map(([key, { n }]) => [key, `${n}/${right.get(n % 2 === 0 ? "a" : "b")?.n}`]))
     },
   },
   watched: {
@@ -128,9 +198,9 @@ export class LiveFollower {
       })
       return query
     })
-    for (const what of ["all", "ranked"] as const) {
+    for (const [what, make] of Object.entries(QUERIES)) {
       let rows: LiveRow[] = []
-      const query = store.table<Entry>("t0").live(RANKED[what])
+      const query = make(store)
       query
         .deltas()
         .observable()
@@ -182,20 +252,6 @@ export class LiveFollower {
     }
   }
 }
-
-const RANKED = {
-  all: {},
-  ranked: {
-    where: ({ n }: Entry): boolean => n % 4 !== 0,
-    orderBy: [
-      { by: ({ pad }: Entry): number => pad.length % 5, direction: "descending" },
-      { by: ({ n }: Entry): number => n },
-    ],
-    offset: 1,
-    limit: 2,
-    select: ({ n }: Entry): unknown => ({ n }),
-  },
-} as const
 
 /** All commits of a store, with one more at the end that makes the end known. */
 export async function commitsOf(store: Store): Promise<Commit[]> {
