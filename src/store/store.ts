@@ -170,7 +170,7 @@ export class Store extends ConsumingStore {
    */
   transact<Result>(
     work: (transaction: Transaction) => Result,
-    options: TransactOptions = {},
+    options?: TransactOptions,
   ): Promise<TransactionResult<Awaited<Result>>> {
     return this.#parts.transactions.run(work, options)
   }
