@@ -116,7 +116,8 @@ export class TransactionRunner {
       return this.#counted(this.#untilCommitted(work, manner, Promise.reject(first.failed(error))))
     }
     const lsn = this.#lastLsn
-    if (!first.isSettled) return this.#counted(this.#untilCommitted(work, manner, this.#goOn(first, batch, lsn, manner)))
+    if (!first.isSettled)
+      return this.#counted(this.#untilCommitted(work, manner, this.#goOn(first, batch, lsn, manner)))
     const value = first.value as Awaited<Result>
     if (batch === undefined || durability === "memory") {
       this.counters.committed++

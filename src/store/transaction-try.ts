@@ -64,7 +64,7 @@ export class TransactionTry<Result> implements AloneStep {
     transaction.throwIfAborted()
     if (isPromise(value)) {
       // Nobody listens to it if there is no snapshot to be had.
-      value.then(undefined, ignore)
+      value.then(ignore, ignore)
       this.intrude()
     }
     if (this.snapshot !== undefined) return []
@@ -136,5 +136,5 @@ function isPromise(value: unknown): value is PromiseLike<unknown> {
 }
 
 function ignore(): void {
-  // Its failure is met where the function is awaited.
+  // What it comes to is met where the function is awaited.
 }
