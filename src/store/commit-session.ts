@@ -13,7 +13,7 @@ import { invariant, probe } from "../model/invariant.ts"
 import { BATCH_OPERATION_COUNT_MAX, COMMIT_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
-import type { Receipt } from "../wal/commit-batch.ts"
+import type { CommitBatch, Receipt } from "../wal/commit-batch.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
 
 /** One operation of a commit. */
@@ -52,6 +52,13 @@ export class CommitSession {
 
   /** Commits the operations as one. Throws what encoding them throws. */
   run(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
+    const lsn = commit.nextLsn
+    const batch = this.add(commit, operations, durability)
+    return batch.receiptAt(lsn, durability)
+  }
+
+  /** The same, and returns the batch that they went into. */
+  add(commit: GroupCommit, operations: readonly Operation[], durability: Durability): CommitBatch {
     if (operations.length > BATCH_OPERATION_COUNT_MAX) {
       throw new LimitExceeded(
         "the batch's count of operations",
@@ -62,8 +69,8 @@ export class CommitSession {
     }
     this.#position = commit.batch.position
     this.#count = 0
-    this.#entries = []
-    this.#shapes = []
+    if (this.#entries.length > 0) this.#entries = []
+    if (this.#shapes.length > 0) this.#shapes = []
     try {
       for (const operation of operations) this.#add(commit, operation)
     } catch (error) {
@@ -71,11 +78,24 @@ export class CommitSession {
       if (this.#shapes.length > 0) this.#engine.catalogue.shapes.restorePending(this.#shapes)
       throw error
     }
-    return this.finish(commit, this.#position, this.#count, durability)
+    const lsn = commit.nextLsn
+    if (this.#count === 1) {
+      // Its hash is known still.
+      const { buffer, position } = commit.batch
+      const { shards } = this.#engine
+      shards[shardOf(this.#writer.hash, shards.length)]?.tables?.apply(buffer, position, lsn)
+    } else this.#note(commit, this.#position)
+    return commit.add(this.#position, this.#count, durability)
   }
 
   /** Makes the records behind the filling batch, up to `end`, its next commit: hands them to the shards, and commits. */
   finish(commit: GroupCommit, end: number, recordCount: number, durability: Durability): Promise<Receipt> {
+    this.#note(commit, end)
+    return commit.commit(end, recordCount, durability)
+  }
+
+  /** Hands the records behind the filling batch to the shards. */
+  #note(commit: GroupCommit, end: number): void {
     const { shards } = this.#engine
     const { buffer, position } = commit.batch
     const lsn = commit.nextLsn
@@ -85,7 +105,6 @@ export class CommitSession {
       if (kind !== KIND_PUT && kind !== KIND_DELETE) continue
       shards[shardOf(this.#walk.hash, shards.length)]?.tables?.apply(buffer, this.#walk.offset, lsn)
     }
-    return commit.commit(end, recordCount, durability)
   }
 
   #add(commit: GroupCommit, operation: Operation): void {

@@ -125,7 +125,7 @@ export class OpenStore implements Store {
 
   transact<Result>(
     work: (transaction: Transaction) => Result,
-    options: TransactOptions = {},
+    options?: TransactOptions,
   ): Promise<TransactionResult<Awaited<Result>>> {
     return this.#parts.transactions.run(work, options)
   }

@@ -8,18 +8,16 @@ import type { Engine } from "../actors/engine.ts"
 import type { Durability } from "../model/durability.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
-import { KeyInDoubt } from "../model/prepare-errors.ts"
-import { TransactionConflict, TransactionTimedOut } from "../model/transaction-errors.ts"
-import type { ConflictingKey } from "../model/transaction-errors.ts"
-import type { OpenSnapshot } from "../table/retention.ts"
+import { TransactionTimedOut } from "../model/transaction-errors.ts"
+import type { CommitBatch } from "../wal/commit-batch.ts"
 import { abortable } from "./abortable.ts"
-import type { Operation } from "./commit-session.ts"
 import { durabilityFrom, integer, record } from "./option-checks.ts"
 import type { PreparedTransactions } from "./prepared.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { TableContext } from "./table-context.ts"
 import type { WriteOptions } from "./table-options.ts"
-import { TransactionState } from "./transaction.ts"
+import { Conflict, TransactionTry } from "./transaction-try.ts"
+import type { TryParts } from "./transaction-try.ts"
 import type { Isolation, Transaction } from "./transaction.ts"
 import type { Writer } from "./writer.ts"
 
@@ -48,11 +46,18 @@ export interface TransactionCounters {
   failed: number
 }
 
-interface Attempt {
+/** How one is to be run: its options, checked. */
+interface Manner {
   readonly isolation: Isolation
   readonly durability: Durability
   readonly signal: AbortSignal | undefined
+  readonly retries: number
+  /** 0: no bound. */
+  readonly timeoutMs: number
 }
+
+type Work<Result> = (transaction: Transaction) => Result
+type Outcome<Result> = TransactionResult<Awaited<Result>>
 
 const RETRIES_DEFAULT = 10
 /** Longest wait before another try. The first ones wait at most 1, 2, 4 … */
@@ -62,11 +67,10 @@ const TIMEOUT_MS_MAX = 2 ** 31 - 1
 export class TransactionRunner {
   readonly counters: TransactionCounters = { committed: 0, retried: 0, failed: 0 }
   readonly #engine: Engine
-  readonly #context: TableContext
   readonly #writer: Writer
-  readonly #registry: SnapshotRegistry
-  readonly #prepared: PreparedTransactions
-  readonly #durability: Durability
+  readonly #parts: TryParts
+  /** That of a call without options. */
+  readonly #manner: Manner
   #chance: number
 
   constructor(
@@ -77,138 +81,173 @@ export class TransactionRunner {
     durability: Durability,
   ) {
     this.#engine = engine
-    this.#context = context
     this.#writer = context.writer
-    this.#registry = registry
-    this.#prepared = prepared
-    this.#durability = durability
+    this.#parts = { context, registry, prepared }
+    this.#manner = {
+      isolation: "serializable",
+      durability,
+      signal: undefined,
+      retries: RETRIES_DEFAULT,
+      timeoutMs: 0,
+    }
     this.#chance = engine.manifest.hashSecret.low | 1
   }
 
-  async run<Result>(
-    work: (transaction: Transaction) => Result,
-    options: TransactOptions,
-  ): Promise<TransactionResult<Awaited<Result>>> {
-    if (typeof work !== "function") throw new TypeError("transact takes a function of a transaction")
-    record("options", options, ["durability", "signal", "isolation", "retries", "timeoutMs"])
-    const isolation = isolationFrom(options.isolation)
-    const durability = durabilityFrom("durability", options.durability) ?? this.#durability
-    const retries = integer("retries", options.retries, RETRIES_DEFAULT, 0, 1_000_000)
-    const timeoutMs = integer("timeoutMs", options.timeoutMs, 0, 1, TIMEOUT_MS_MAX, "milliseconds")
-    if (this.#writer.isBusy) {
-      throw new TypeError("a transaction began within another one: read and write through the one that there is")
-    }
-    options.signal?.throwIfAborted()
-    const bounds = timeoutMs > 0 ? this.#bounded(timeoutMs, options.signal) : undefined
+  run<Result>(work: Work<Result>, options?: TransactOptions): Promise<Outcome<Result>> {
+    let manner: Manner
     try {
-      const attempt = { isolation, durability, signal: bounds?.signal ?? options.signal }
-      const result = await this.#untilCommitted(work, attempt, retries)
+      manner = this.#mannerFrom(work, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    if (manner.timeoutMs > 0) return this.#counted(this.#inTime(work, manner))
+    return this.#writer.isOpen ? this.#begin(work, manner) : this.#counted(this.#untilCommitted(work, manner))
+  }
+
+  /** Its turn is now. One that ends on it costs what a write costs; there is one promise, that of its result. */
+  #begin<Result>(work: Work<Result>, manner: Manner): Promise<Outcome<Result>> {
+    const first = new TransactionTry(this.#parts, work, manner.isolation)
+    const { durability } = manner
+    let batch: CommitBatch | undefined
+    try {
+      batch = this.#writer.commitNow(first, durability)
+    } catch (error) {
+      first.release()
+      return this.#counted(this.#untilCommitted(work, manner, Promise.reject(first.failed(error))))
+    }
+    const lsn = this.#lastLsn
+    if (!first.isSettled)
+      return this.#counted(this.#untilCommitted(work, manner, this.#goOn(first, batch, lsn, manner)))
+    const value = first.value as Awaited<Result>
+    if (batch === undefined || durability === "memory") {
+      this.counters.committed++
+      return Promise.resolve({ value, lsn })
+    }
+    return batch.settled.then(() => {
+      this.counters.committed++
+      return { value, lsn }
+    }, this.#onFailed)
+  }
+
+  async #counted<Result>(outcome: Promise<Outcome<Result>>): Promise<Outcome<Result>> {
+    try {
+      const result = await outcome
       this.counters.committed++
       return result
     } catch (error) {
-      this.counters.failed++
-      throw error
-    } finally {
-      bounds?.end()
+      return this.#onFailed(error)
     }
   }
 
+  readonly #onFailed = (error: unknown): never => {
+    this.counters.failed++
+    throw error
+  }
+
+  async #inTime<Result>(work: Work<Result>, manner: Manner): Promise<Outcome<Result>> {
+    const { signal, end } = this.#bounded(manner.timeoutMs, manner.signal)
+    try {
+      return await this.#untilCommitted(work, { ...manner, signal })
+    } finally {
+      end()
+    }
+  }
+
+  /** `first`: the first try, if it was begun already. */
   async #untilCommitted<Result>(
-    work: (transaction: Transaction) => Result,
-    attempt: Attempt,
-    retries: number,
-  ): Promise<TransactionResult<Awaited<Result>>> {
+    work: Work<Result>,
+    manner: Manner,
+    first?: Promise<Outcome<Result>>,
+  ): Promise<Outcome<Result>> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#try(work, attempt)
+        return await (tries === 1 && first !== undefined ? first : this.#try(work, manner))
       } catch (error) {
         if (!(error instanceof Conflict)) throw error
-        if (tries > retries) throw new TransactionConflict(error.keys, tries, error.cause)
+        if (tries > manner.retries) throw error.told(tries)
       }
       this.counters.retried++
-      await abortable(this.#wait(Math.min(2 ** (tries - 1), BACK_OFF_MS_MAX)), attempt.signal)
+      await abortable(this.#wait(Math.min(2 ** (tries - 1), BACK_OFF_MS_MAX)), manner.signal)
     }
   }
 
-  async #try<Result>(
-    work: (transaction: Transaction) => Result,
-    { isolation, durability, signal }: Attempt,
-  ): Promise<TransactionResult<Awaited<Result>>> {
-    const transaction = new TransactionState(this.#context, isolation)
-    let snapshot: OpenSnapshot | undefined
-    const release = (): void => {
-      if (snapshot !== undefined && !isReleased) this.#registry.release(snapshot)
-      isReleased = true
-    }
-    let isReleased = false
-    // The function ends later than the turn that it began on, or writes to the store beside the transaction.
-    const goOn = (): void => {
-      if (snapshot !== undefined) return
-      snapshot = this.#registry.take()
-      transaction.goOn(snapshot)
-    }
-    let hasEnded = false
-    let value: Result | undefined
+  async #try<Result>(work: Work<Result>, manner: Manner): Promise<Outcome<Result>> {
+    const attempt = new TransactionTry(this.#parts, work, manner.isolation)
     try {
-      const begin = await this.#writer.update(
-        () => {
-          value = work(transaction)
-          transaction.throwIfAborted()
-          if (isPromise(value)) {
-            // Nobody listens to it if there is no snapshot to be had.
-            value.then(undefined, () => undefined)
-            goOn()
-          }
-          if (snapshot !== undefined) return []
-          transaction.end()
-          hasEnded = true
-          return this.#operationsOf(transaction)
-        },
-        durability,
-        signal,
-        goOn,
-      )
-      if (snapshot === undefined) return await this.#result(transaction, value as Awaited<Result>, begin.lsn)
-      const taken: OpenSnapshot = snapshot
-      const settled = await abortable(Promise.resolve(value as Result), signal)
-      transaction.throwIfAborted()
-      transaction.end()
-      this.#registry.check(taken)
-      // All that it read is one state that there was: nothing can contradict it.
-      if (!transaction.hasWrites && transaction.preparedId === undefined)
-        return { value: settled, lsn: lsnOf(taken.lsn) }
-      hasEnded = true
-      const decide = (): readonly Operation[] => {
-        this.#registry.check(taken)
-        const keys = transaction.conflicts()
-        // What it keeps is of no more use, and the commit may take a while.
-        release()
-        if (keys.length > 0) throw new Conflict(keys)
-        return this.#operationsOf(transaction)
-      }
-      const { lsn } = await this.#writer.update(decide, durability, signal)
-      return await this.#result(transaction, settled, lsn)
+      const { lsn } = await this.#writer.update(attempt, manner.durability, manner.signal)
+      return await this.#rest(attempt, lsn, manner)
     } catch (error) {
-      transaction.end(error)
-      // One in doubt is in the way of the commit. What the function itself has met there is the function's.
-      if (hasEnded && error instanceof KeyInDoubt) throw new Conflict([{ table: error.table, key: error.key }], error)
-      throw hasEnded && transaction.preparedId !== undefined ? this.#prepared.explained(error) : error
+      throw attempt.failed(error)
     } finally {
-      release()
+      attempt.release()
     }
   }
 
-  /** What it commits now: its writes, or that it is prepared. */
-  #operationsOf(transaction: TransactionState): readonly Operation[] {
-    const { claim } = transaction
-    return claim === undefined ? transaction.operations() : this.#prepared.prepare(claim)
+  /** The same behind the first turn. `batch`: what it committed there is in it. */
+  async #goOn<Result>(
+    attempt: TransactionTry<Result>,
+    batch: CommitBatch | undefined,
+    lsn: Lsn,
+    manner: Manner,
+  ): Promise<Outcome<Result>> {
+    try {
+      if (batch !== undefined && manner.durability !== "memory") await batch.settled
+      return await this.#rest(attempt, lsn, manner)
+    } catch (error) {
+      throw attempt.failed(error)
+    } finally {
+      attempt.release()
+    }
   }
 
-  async #result<Value>({ preparedId }: TransactionState, value: Value, lsn: Lsn): Promise<TransactionResult<Value>> {
+  async #rest<Result>(
+    attempt: TransactionTry<Result>,
+    lsn: Lsn,
+    { durability, signal }: Manner,
+  ): Promise<Outcome<Result>> {
+    const { snapshot } = attempt
+    if (snapshot === undefined) return this.#result(attempt, attempt.value as Awaited<Result>, lsn)
+    const value = await abortable(Promise.resolve(attempt.value as Result), signal)
+    if (!attempt.end()) return { value, lsn: lsnOf(snapshot.lsn) }
+    const receipt = await this.#writer.update({ run: () => attempt.decide() }, durability, signal)
+    return this.#result(attempt, value, receipt.lsn)
+  }
+
+  async #result<Value>(
+    { transaction: { preparedId } }: TransactionTry<unknown>,
+    value: Value,
+    lsn: Lsn,
+  ): Promise<TransactionResult<Value>> {
     if (preparedId === undefined) return { value, lsn }
     // Whatever the durability of other writes: who says that he is prepared says so for good.
-    await this.#prepared.durable(lsn)
+    await this.#parts.prepared.durable(lsn)
     return { value, lsn, prepared: preparedId }
+  }
+
+  get #lastLsn(): Lsn {
+    return lsnOf(this.#engine.commit?.lastLsn ?? 0)
+  }
+
+  /** Throws a TypeError, the signal's reason. */
+  #mannerFrom(work: unknown, options: TransactOptions | undefined): Manner {
+    if (typeof work !== "function") throw new TypeError("transact takes a function of a transaction")
+    const manner = options === undefined ? this.#manner : this.#checked(options)
+    if (this.#writer.isBusy) {
+      throw new TypeError("a transaction began within another one: read and write through the one that there is")
+    }
+    manner.signal?.throwIfAborted()
+    return manner
+  }
+
+  #checked(options: TransactOptions): Manner {
+    record("options", options, ["durability", "signal", "isolation", "retries", "timeoutMs"])
+    return {
+      isolation: isolationFrom(options.isolation),
+      durability: durabilityFrom("durability", options.durability) ?? this.#manner.durability,
+      signal: options.signal,
+      retries: integer("retries", options.retries, RETRIES_DEFAULT, 0, 1_000_000),
+      timeoutMs: integer("timeoutMs", options.timeoutMs, 0, 1, TIMEOUT_MS_MAX, "milliseconds"),
+    }
   }
 
   /** A signal that says so when the time is over or the user's signal does. */
@@ -241,23 +280,8 @@ export class TransactionRunner {
   }
 }
 
-/** Others came first. Met by the runner alone. */
-class Conflict extends Error {
-  readonly keys: readonly ConflictingKey[]
-
-  /** `cause`: what is in the way, where nobody has changed anything. */
-  constructor(keys: readonly ConflictingKey[], cause?: KeyInDoubt) {
-    super("others came first", cause === undefined ? undefined : { cause })
-    this.keys = keys
-  }
-}
-
 function isolationFrom(value: unknown): Isolation {
   if (value === undefined) return "serializable"
   if (value === "serializable" || value === "snapshot") return value
   throw new TypeError(`isolation must be "serializable" or "snapshot", not ${JSON.stringify(value)}`)
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 }

@@ -16,12 +16,13 @@ import type { IndexSource, IndexWalk } from "./table-index.ts"
 import type { TableContext } from "./table-context.ts"
 import { PRESENT } from "./version-reader.ts"
 import type { ReadView } from "./version-reader.ts"
+import type { WriteSet } from "./write-set.ts"
 
 /** What the indexes need of their transaction. */
 export interface TransactionReads {
   readonly context: TableContext
   readonly view: ReadView
-  readonly writes: ReadonlyMap<TableEntry, ReadonlyMap<string, Operation>>
+  readonly writes: WriteSet
   /** Whether what is read must hold at the commit. */
   readonly isSerializable: boolean
   /** Throws where the transaction has ended. */
@@ -50,7 +51,7 @@ export class TransactionIndexes {
   read<Value, Key>(entry: TableEntry, name: string): TableIndex<Value, Key> {
     const { context, view } = this.#reads
     const present = context.indexes.present(entry, name)
-    const own = (): OwnWrites => this.#reads.writes.get(entry) ?? NOTHING
+    const own = (): OwnWrites => this.#reads.writes.of(entry)
     const index = new SnapshotIndex(present, context.versions, view, own)
     const source: IndexSource = {
       walk: (bounds): IndexWalk => {

@@ -16,6 +16,7 @@ import type { OpenSnapshot } from "../table/retention.ts"
 import type { Operation } from "./commit-session.ts"
 import { checkTransactionId } from "./prepared-record.ts"
 import type { Claim } from "./prepared-record.ts"
+import { ReadSet } from "./read-set.ts"
 import { ttlOptionsFrom } from "./expiries.ts"
 import type { TableIndex } from "./table-index.ts"
 import { TransactionIndexes } from "./transaction-indexes.ts"
@@ -24,6 +25,8 @@ import type { TableContext } from "./table-context.ts"
 import type { TtlOptions } from "./table-options.ts"
 import { checkKey } from "./table-view.ts"
 import { PRESENT } from "./version-reader.ts"
+import type { ReadView } from "./version-reader.ts"
+import { WriteSet } from "./write-set.ts"
 
 /**
  * - `serializable`: as if the transactions had run one after the other, in the order of their LSNs.
@@ -71,16 +74,15 @@ const ENDED = "the transaction has ended: use it only while the function that it
 export class TransactionState implements Transaction {
   readonly #context: TableContext
   readonly #isolation: Isolation
-  /** Where is read. Changes once, from the present to a snapshot of it. */
-  readonly #view: { snapshot: OpenSnapshot | undefined; lsn: number } = { ...PRESENT }
-  readonly #writes: Map<TableEntry, Map<string, Operation>> = new Map()
-  readonly #reads: Map<TableEntry, Set<string>> = new Map()
+  // Most transactions end on their turn and need few of these, so each is made when it is wanted.
+  /** Where is read, if walks may go on behind the turn. Changes once, from the present to a snapshot of it. */
+  #view: { snapshot: OpenSnapshot | undefined; lsn: number } | undefined
+  #writes: WriteSet | undefined
+  #reads: ReadSet | undefined
   /** Tables that were walked or counted: as a whole, whatever part of them was wanted. */
-  readonly #scanned: Set<TableEntry> = new Set()
+  #scanned: Set<TableEntry> | undefined
   #prepared: { readonly id: string; readonly data: unknown } | undefined
-  readonly #indexes: TransactionIndexes
-  #readCount = 0
-  #writeCount = 0
+  #indexes: TransactionIndexes | undefined
   /** Why no more operations are taken. */
   #ended: { readonly reason: unknown } | undefined
   #aborted: { readonly reason: unknown } | undefined
@@ -88,14 +90,6 @@ export class TransactionState implements Transaction {
   constructor(context: TableContext, isolation: Isolation) {
     this.#context = context
     this.#isolation = isolation
-    this.#indexes = new TransactionIndexes({
-      context,
-      view: this.#view,
-      writes: this.#writes,
-      isSerializable: isolation === "serializable",
-      check: () => this.#check(),
-      get: (entry, key) => this.#get(entry, key),
-    })
   }
 
   get<Value>(table: TableHandle<Value>, key: string): Value | undefined {
@@ -108,21 +102,30 @@ export class TransactionState implements Transaction {
     table: TableHandle<Value, Keys>,
     name: Name,
   ): TableIndex<Value, Keys[Name]> {
-    return this.#indexes.read(this.#entryOf(table), name)
+    const entry = this.#entryOf(table)
+    this.#indexes ??= new TransactionIndexes({
+      context: this.#context,
+      view: this.#lastingView(),
+      writes: this.#ownWrites(),
+      isSerializable: this.#isolation === "serializable",
+      check: () => this.#check(),
+      get: (ofTable, key) => this.#get(ofTable, key),
+    })
+    return this.#indexes.read(entry, name)
   }
 
   has(table: AnyTable, key: string): boolean {
     const entry = this.#entryOf(table)
     checkKey(key)
-    const own = this.#writes.get(entry)?.get(key)
+    const own = this.#writes?.get(entry, key)
     if (own !== undefined) return own.kind === KIND_PUT
     this.#noteRead(entry, key)
-    return this.#context.versions.has(entry, key, this.#view)
+    return this.#context.versions.has(entry, key, this.#view ?? PRESENT)
   }
 
-  put<Value>(table: TableHandle<Value>, key: string, value: Value, options: TtlOptions = {}): void {
+  put<Value>(table: TableHandle<Value>, key: string, value: Value, options?: TtlOptions): void {
     this.#entryOf(table)
-    const ttl = ttlOptionsFrom(options)
+    const ttl = options === undefined ? undefined : ttlOptionsFrom(options)
     this.#put(table.insertion(key, table.validatedNow(key, value), ttl))
   }
 
@@ -134,7 +137,7 @@ export class TransactionState implements Transaction {
   update<Value>(table: TableHandle<Value>, key: string, change: (value: Value | undefined) => Value): void {
     if (typeof change !== "function") throw new TypeError("update takes a function of the value")
     const value = table.validatedNow(key, change(this.get(table, key)))
-    const own = this.#writes.get(this.#entryOf(table))?.get(key)
+    const own = this.#writes?.get(this.#entryOf(table), key)
     // What it has put itself has a deadline by that put, or none; what it has deleted comes anew.
     if (own === undefined) this.#put(table.replacement(key, value))
     else this.#put(own.kind === KIND_DELETE ? table.insertion(key, value) : { ...own, value })
@@ -158,9 +161,10 @@ export class TransactionState implements Transaction {
   size(table: AnyTable): number {
     const entry = this.#scan(table)
     const { versions } = this.#context
-    let size = versions.size(entry, this.#view)
-    for (const { key, kind } of this.#writes.get(entry)?.values() ?? []) {
-      const isThere = versions.has(entry, key, this.#view)
+    const view = this.#view ?? PRESENT
+    let size = versions.size(entry, view)
+    for (const { key, kind } of this.#writes?.of(entry).values() ?? []) {
+      const isThere = versions.has(entry, key, view)
       if (kind === KIND_PUT && !isThere) size++
       else if (kind === KIND_DELETE && isThere) size--
     }
@@ -185,12 +189,11 @@ export class TransactionState implements Transaction {
 
   /** The function goes on behind the turn that it began on: what it reads is the state of that turn. */
   goOn(snapshot: OpenSnapshot): void {
-    invariant(this.#view.snapshot === undefined, "a transaction has one snapshot")
-    this.#view.snapshot = snapshot
-    this.#view.lsn = snapshot.lsn
-    for (const operations of this.#writes.values()) {
-      for (const [key, operation] of operations) operations.set(key, this.#frozen(operation))
-    }
+    const view = this.#lastingView()
+    invariant(view.snapshot === undefined, "a transaction has one snapshot")
+    view.snapshot = snapshot
+    view.lsn = snapshot.lsn
+    this.#writes?.replaceAll((operation) => this.#frozen(operation))
   }
 
   /** No more operations are taken: they fail with the reason, or say that the transaction has ended. */
@@ -205,15 +208,11 @@ export class TransactionState implements Transaction {
 
   /** What it wrote, the last write of each key. */
   operations(): readonly Operation[] {
-    const operations: Operation[] = []
-    for (const written of this.#writes.values()) {
-      for (const operation of written.values()) operations.push(operation)
-    }
-    return operations
+    return this.#writes?.operations() ?? []
   }
 
   get hasWrites(): boolean {
-    return this.#writeCount > 0
+    return this.#writes !== undefined && this.#writes.size > 0
   }
 
   /** The id under which it is to be prepared; undefined where it is to be committed. */
@@ -225,9 +224,9 @@ export class TransactionState implements Transaction {
   get claim(): Claim | undefined {
     if (this.#prepared === undefined) return undefined
     // A range of an index, and a key of a unique one, is held by holding its table: who would come into it is not known.
-    const unique = [...this.#writes.keys()].filter((entry) => this.#context.indexes.hasUnique(entry))
-    const scanned = new Set([...this.#scanned, ...this.#indexes.tables, ...unique])
-    return { ...this.#prepared, operations: this.operations(), reads: this.#reads, scanned }
+    const unique = [...this.#ownWrites().entries()].filter((entry) => this.#context.indexes.hasUnique(entry))
+    const scanned = new Set([...(this.#scanned ?? []), ...(this.#indexes?.tables ?? []), ...unique])
+    return { ...this.#prepared, operations: this.operations(), reads: this.#reads?.byTable() ?? new Map(), scanned }
   }
 
   /**
@@ -235,26 +234,28 @@ export class TransactionState implements Transaction {
    * at `snapshot` all that is written. At most ten; none: it may commit now.
    */
   conflicts(): readonly ConflictingKey[] {
-    const { snapshot } = this.#view
+    const view = this.#view ?? PRESENT
+    const { snapshot } = view
     invariant(snapshot !== undefined, "what runs within one turn has no conflicts")
     const { versions } = this.#context
     const found: ConflictingKey[] = []
-    for (const entry of this.#scanned) {
+    for (const entry of this.#scanned ?? []) {
       if (found.length < CONFLICT_COUNT_MAX && versions.hasChanged(entry, snapshot)) {
         found.push({ table: entry.name, key: undefined })
       }
     }
-    for (const table of this.#indexes.conflicts(snapshot)) {
+    for (const table of this.#indexes?.conflicts(snapshot) ?? []) {
       if (found.length < CONFLICT_COUNT_MAX) found.push({ table, key: undefined })
     }
-    const keys: Map<TableEntry, Iterable<string>> = new Map(this.#reads)
+    const keys: Map<TableEntry, Iterable<string>> = new Map(this.#reads?.byTable())
     if (this.#isolation === "snapshot") {
-      for (const [entry, written] of this.#writes) keys.set(entry, written.keys())
+      const writes = this.#ownWrites()
+      for (const entry of writes.entries()) keys.set(entry, writes.of(entry).keys())
     }
     for (const [entry, wanted] of keys) {
       for (const key of wanted) {
         if (found.length >= CONFLICT_COUNT_MAX) return found
-        const before = versions.versionOf(entry, key, this.#view)
+        const before = versions.versionOf(entry, key, view)
         if (versions.versionOf(entry, key, PRESENT) !== before) found.push({ table: entry.name, key })
       }
     }
@@ -262,21 +263,23 @@ export class TransactionState implements Transaction {
   }
 
   #get(entry: TableEntry, key: string): unknown {
-    const own = this.#writes.get(entry)?.get(key)
+    const own = this.#writes?.get(entry, key)
     if (own !== undefined) return own.kind === KIND_DELETE ? undefined : this.#context.writer.copy(own.value)
     this.#noteRead(entry, key)
-    return this.#context.versions.get(entry, key, this.#view)
+    return this.#context.versions.get(entry, key, this.#view ?? PRESENT)
   }
 
   *#keysOf(entry: TableEntry): Generator<string, undefined> {
     const { versions } = this.#context
-    const writes = this.#writes.get(entry)
+    // Before the first step, so that it sees what is written between the steps.
+    const view = this.#lastingView()
+    const writes = this.#writes?.of(entry)
     // What is written during the walk turns up in its place, if it was there before, or not at all.
     const own = new Set<string>()
     for (const { key, kind } of writes?.values() ?? []) if (kind === KIND_PUT) own.add(key)
-    for (const key of versions.keys(entry, this.#view)) {
+    for (const key of versions.keys(entry, view)) {
       this.#check()
-      if (!own.has(key) && this.#writes.get(entry)?.get(key)?.kind !== KIND_DELETE) yield key
+      if (!own.has(key) && this.#writes?.get(entry, key)?.kind !== KIND_DELETE) yield key
     }
     for (const key of own) {
       this.#check()
@@ -288,8 +291,8 @@ export class TransactionState implements Transaction {
   *#entriesOf<Value>(entry: TableEntry): Generator<[string, Value], undefined> {
     const { versions, writer } = this.#context
     for (const key of this.#keysOf(entry)) {
-      const own = this.#writes.get(entry)?.get(key)
-      if (own === undefined) yield [key, versions.get(entry, key, this.#view) as Value]
+      const own = this.#writes?.get(entry, key)
+      if (own === undefined) yield [key, versions.get(entry, key, this.#view ?? PRESENT) as Value]
       else if (own.kind === KIND_PUT) yield [key, writer.copy(own.value) as Value]
     }
     return undefined
@@ -297,32 +300,36 @@ export class TransactionState implements Transaction {
 
   #scan(table: AnyTable): TableEntry {
     const entry = this.#entryOf(table)
-    if (this.#isolation === "serializable") this.#scanned.add(entry)
+    if (this.#isolation === "serializable") (this.#scanned ??= new Set()).add(entry)
     return entry
   }
 
   #noteRead(entry: TableEntry, key: string): void {
     if (this.#isolation !== "serializable") return
-    let keys = this.#reads.get(entry)
-    if (keys === undefined) this.#reads.set(entry, (keys = new Set()))
-    if (keys.has(key)) return
-    keys.add(key)
-    this.#readCount++
-    if (this.#readCount > BATCH_OPERATION_COUNT_MAX) throw tooMany("read", this.#readCount)
+    this.#reads ??= new ReadSet()
+    const count = this.#reads.note(entry, key)
+    if (count > BATCH_OPERATION_COUNT_MAX) throw tooMany("read", count)
   }
 
   #put(operation: Operation): void {
-    this.#write(this.#view.snapshot === undefined ? operation : this.#frozen(operation))
+    this.#write(this.#view?.snapshot === undefined ? operation : this.#frozen(operation))
   }
 
   #write(operation: Operation): void {
-    const { entry, key } = operation
-    let written = this.#writes.get(entry)
-    if (written === undefined) this.#writes.set(entry, (written = new Map()))
-    const before = written.size
-    written.set(key, operation)
-    this.#writeCount += written.size - before
-    if (this.#writeCount > BATCH_OPERATION_COUNT_MAX) throw tooMany("written", this.#writeCount)
+    const writes = this.#ownWrites()
+    writes.set(operation)
+    if (writes.size > BATCH_OPERATION_COUNT_MAX) throw tooMany("written", writes.size)
+  }
+
+  #ownWrites(): WriteSet {
+    this.#writes ??= new WriteSet()
+    return this.#writes
+  }
+
+  /** The view that whoever reads behind the turn keeps: it turns into the snapshot's. */
+  #lastingView(): { snapshot: OpenSnapshot | undefined; lsn: number } & ReadView {
+    this.#view ??= { ...PRESENT }
+    return this.#view
   }
 
   /** The value as it is now, whatever its owner does to it meanwhile. */

@@ -10,7 +10,7 @@ import { BATCH_OPERATION_COUNT_MAX, COMMIT_SIZE_MAX } from "../model/limits.ts"
 import { lsnOf } from "../model/lsn.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
-import type { Receipt } from "../wal/commit-batch.ts"
+import type { CommitBatch, Receipt } from "../wal/commit-batch.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
 import { ValueCopier } from "./value-copier.ts"
 import { CommitSession } from "./commit-session.ts"
@@ -24,6 +24,14 @@ export interface WriteCounters {
   rejected: number
 }
 
+/** Reads, computes and writes as one. */
+export interface AloneStep {
+  /** Runs when the write's turn has come, and not before. Where it returns no operations nothing is committed. */
+  run(): readonly Operation[]
+  /** Called before `run` writes to the store beside what it returns. What it throws refuses that write. Default: refuses. */
+  intrude?(): void
+}
+
 export class Writer {
   readonly counters: WriteCounters = { puts: 0, deletes: 0, batches: 0, rejected: 0 }
   readonly rules: WriteRules = new WriteRules()
@@ -33,8 +41,8 @@ export class Writer {
   readonly #copier = new ValueCopier()
   /** A value's getter may call back into the store while its record is half written, and so may an update's function. */
   #isWriting = false
-  /** Called before a write from within a function that was to be alone. What it throws refuses that write. */
-  #onIntrusion: (() => void) | undefined
+  /** What is to be alone, until another write comes from within it. */
+  #step: AloneStep | undefined
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -180,32 +188,48 @@ export class Writer {
     }
   }
 
-  /**
-   * Reads, computes and writes as one step: `change` runs when the write's turn has come, and not before. Before it writes
-   * to the store beside what it returns, `onIntrusion` is called; by default such a write is refused. Where it returns no
-   * operations nothing is committed.
-   */
+  /** Reads, computes and writes as one step, when its turn has come. */
   update(
-    change: () => readonly Operation[],
+    step: AloneStep | (() => readonly Operation[]),
     durability: Durability,
     signal: AbortSignal | undefined,
-    onIntrusion: () => void = refuseIntrusion,
   ): Promise<Receipt> {
     if (signal?.aborted === true) return Promise.reject(signal.reason)
     const refusal = this.#engine.refusal()
     if (refusal !== undefined) return this.#refuse(refusal)
-    const { intake, admission } = this.#engine
     const run = (): Promise<Receipt> => {
       try {
-        const operations = this.#alone(change, onIntrusion)
+        const operations = this.#alone(typeof step === "function" ? { run: step } : step)
         if (operations.length === 0) return Promise.resolve({ lsn: lsnOf(this.#engine.commit?.lastLsn ?? 0) })
         return this.#admitted(operations, durability)
       } catch (error) {
         return this.#refuse(error)
       }
     }
-    if (intake !== undefined && intake.hasRoom && admission.count === 0) return run()
-    return admission.wait(run, signal)
+    return this.#hasTurn ? run() : this.#engine.admission.wait(run, signal)
+  }
+
+  /** Whether a write that comes now has its turn at once. */
+  get isOpen(): boolean {
+    return this.#hasTurn && this.#engine.refusal() === undefined
+  }
+
+  /**
+   * The same as `update` for a step whose turn is now, without a promise: throws what that rejects with, and returns the
+   * batch that the commit went into, as the last one that was made; undefined where there was nothing to commit.
+   * Requires: `isOpen`.
+   */
+  commitNow(step: AloneStep, durability: Durability): CommitBatch | undefined {
+    try {
+      const operations = this.#alone(step)
+      if (operations.length === 0) return undefined
+      const { intake } = this.#engine
+      if (intake === undefined) throw this.#engine.refusal() ?? this.#engine.unavailable("the log")
+      return this.#add(intake, operations, durability)
+    } catch (error) {
+      this.counters.rejected++
+      throw error
+    }
   }
 
   /** Whether a write is being made, or the function of one runs, on this very turn. */
@@ -218,24 +242,30 @@ export class Writer {
     return this.#copier.copy(value)
   }
 
-  /** Runs a function that is not to be disturbed: what it has read would not hold any more. */
-  #alone<T>(work: () => T, onIntrusion: () => void): T {
+  get #hasTurn(): boolean {
+    const { intake, admission } = this.#engine
+    return intake !== undefined && intake.hasRoom && admission.count === 0
+  }
+
+  /** Runs what is not to be disturbed: what it has read would not hold any more. */
+  #alone(step: AloneStep): readonly Operation[] {
     if (this.#isWriting) refuseIntrusion()
     this.#isWriting = true
-    this.#onIntrusion = onIntrusion
+    this.#step = step
     try {
-      return work()
+      return step.run()
     } finally {
       this.#isWriting = false
-      this.#onIntrusion = undefined
+      this.#step = undefined
     }
   }
 
-  /** A write from within another one: from a value's getter, or from a function that was to be alone, and is not now. */
+  /** A write from within another one: from a value's getter, or from a step that was to be alone, and is not now. */
   #intrude(): void {
-    const onIntrusion = this.#onIntrusion ?? refuseIntrusion
-    onIntrusion()
-    this.#onIntrusion = undefined
+    const step = this.#step
+    if (step?.intrude === undefined) refuseIntrusion()
+    else step.intrude()
+    this.#step = undefined
   }
 
   #admitted(operations: readonly Operation[], durability: Durability, condition?: () => void): Promise<Receipt> {
@@ -266,6 +296,22 @@ export class Writer {
       return receipt
     } catch (error) {
       return this.#refuse(error)
+    } finally {
+      this.#isWriting = false
+    }
+  }
+
+  /** A commit that nothing is in the way of; see commitNow. */
+  #add(commit: GroupCommit, operations: readonly Operation[], durability: Durability): CommitBatch {
+    this.#isWriting = true
+    try {
+      const isRuled = this.rules.concern(operations)
+      const checked = isRuled ? this.rules.check(operations) : operations
+      const lsn = commit.nextLsn
+      const batch = this.#session.add(commit, checked, durability)
+      this.#count(operations)
+      if (isRuled) this.rules.committed(checked, lsn)
+      return batch
     } finally {
       this.#isWriting = false
     }

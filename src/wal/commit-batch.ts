@@ -5,6 +5,7 @@ import { FRAME_HEADER_SIZE } from "../format/frame.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import { allocateRecordBuffer } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
+import type { Durability } from "../model/durability.ts"
 import { FRAME_PAYLOAD_SIZE_MAX } from "../model/limits.ts"
 import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
@@ -48,11 +49,21 @@ export class CommitBatch {
 
   /** A promise for one commit of this batch. */
   receipt(lsn: Lsn): Promise<Receipt> {
+    return this.settled.then(() => ({ lsn }))
+  }
+
+  /** The same at a durability, on the turn of the commit: at `memory` it has that already. */
+  receiptAt(lsn: Lsn, durability: Durability): Promise<Receipt> {
+    return durability === "memory" ? Promise.resolve({ lsn }) : this.receipt(lsn)
+  }
+
+  /** Resolves when the batch is as durable as its commits have asked; rejects with what has become of it. */
+  get settled(): Promise<void> {
     this.#settled ??= new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    return this.#settled.then(() => ({ lsn }))
+    return this.#settled
   }
 
   /** Doubles the room. Whoever holds offsets into the old buffer must have let go of it. */

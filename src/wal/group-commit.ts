@@ -121,6 +121,12 @@ export class GroupCommit {
    * its durability. May hand the batch over: whoever needs offsets into it must have used them or taken note before.
    */
   commit(end: number, recordCount: number, durability: Durability): Promise<Receipt> {
+    const lsn = this.nextLsn
+    return this.add(end, recordCount, durability).receiptAt(lsn, durability)
+  }
+
+  /** The same for those who make a promise of their own: returns the batch, which has the commit as `lastLsn`. */
+  add(end: number, recordCount: number, durability: Durability): CommitBatch {
     const batch = this.batch
     const lsn = lsnOf(++this.#lastLsn)
     if (batch.commitCount === 0) {
@@ -133,11 +139,10 @@ export class GroupCommit {
     if (this.#teller !== undefined) this.#teller.note(batch)
     if (durability === "synced") batch.needsSync = true
     else if (durability === "written") batch.needsWrite = true
-    const receipt = durability === "memory" ? Promise.resolve({ lsn }) : batch.receipt(lsn)
     if (this.#pace.isFull(batch)) this.#flushEarly()
     else if (!this.#isScheduled) this.#schedule(batch)
     else if (batch.sizeBytes >= this.#pace.nextLookSize && this.#pace.isDue(batch, this.#now)) this.#flushEarly()
-    return receipt
+    return batch
   }
 
   /** Resolves when everything up to now is on stable storage. Fails with: CommitUnknown, WriteRejected. */

@@ -8,7 +8,7 @@ export const preparedMutants: readonly Mutant[] = [
   {
     name: "prepare-acknowledged-early",
     file: "src/store/transact.ts",
-    find: "await this.#prepared.durable(lsn)",
+    find: "await this.#parts.prepared.durable(lsn)",
     replace: "",
     story: "A participant says that it is prepared, loses its power, and knows nothing of it.",
     tests: ["test/store/prepared.test.ts"],
