@@ -115,8 +115,8 @@ export const recoveryMutants: readonly Mutant[] = [
   {
     name: "missing-segment-not-refused",
     file: "src/recovery/select-checkpoint.ts",
-    find: "if (segments[index] !== expected) throw new",
-    replace: "if (segments[index] === -expected) throw new",
+    find: "if (segment !== first + index + 1) throw",
+    replace: "if (segment === -1) throw",
     story: "A store without one of its segments opens as if nothing were missing.",
     tests: ["test/recovery/select-checkpoint.test.ts"],
   },
