@@ -1,10 +1,9 @@
 // A lone synced put: one caller, who waits for each put before the next, against what the disk takes for the same bytes.
 // The engine and the bare writes take turns within one process, in blocks, so that they meet the same disk.
 
-import { constants, fdatasync, write } from "node:fs"
-import { open } from "node:fs/promises"
-import type { FileHandle } from "node:fs/promises"
+import { constants } from "node:fs"
 import { join } from "node:path"
+import { preallocate, RAW_SIZE, rawWrite } from "./bare-write.ts"
 import type { Context, Row, Series, Variant } from "./harness.ts"
 import { interleave, notesOf } from "./harness.ts"
 import { openOrrery } from "./peers/orrery.ts"
@@ -16,7 +15,6 @@ import { spread } from "./statistics.ts"
 import { fill, keyOf, Latencies, recordOf } from "./workload.ts"
 
 const BLOCK_COUNT = 250
-const RAW_SIZE = 16 * 1024 * 1024
 
 export const scenarios: Scenarios = { lone }
 
@@ -70,27 +68,6 @@ async function timeBlock(operation: () => Promise<unknown>, into: Latencies): Pr
     await operation()
     into.record(performance.now() - startMs)
   }
-}
-
-function rawWrite(fd: number, bytes: Buffer, position: number, needsSync: boolean): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const done = (error: Error | null): void => (error === null ? resolve() : reject(error))
-    write(fd, bytes, 0, bytes.length, position, (error) => {
-      if (error === null && needsSync) fdatasync(fd, done)
-      else done(error)
-    })
-  })
-}
-
-/** A file that was written through once: a write to it changes neither its size nor its extents. */
-async function preallocate(path: string, flags: number): Promise<FileHandle> {
-  const file = await open(path, constants.O_CREAT | constants.O_RDWR | flags)
-  const zeros = Buffer.alloc(1024 * 1024)
-  for (let position = 0; position < RAW_SIZE; position += zeros.length) {
-    await file.write(zeros, 0, zeros.length, position)
-  }
-  await file.sync()
-  return file
 }
 
 function prefixed(name: string, latencies: Latencies): Record<string, number> {

@@ -101,8 +101,9 @@ export class Engine implements EngineContext {
     this.clock = settings.clock
     this.manifest = settings.manifest
     const { storeId } = settings.manifest
-    this.feed = new ChangeFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
     this.applied = new AppliedFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
+    const { lost } = this.applied
+    this.feed = new ChangeFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax, lost })
     this.metadata = new MetadataFlow(this.catalogue, settings.shardCount, settings.manifest.hashSecret.high, this.clock)
     this.admission = new Admission(settings.waiterCountMax)
     this.shards = Array.from({ length: settings.shardCount }, (_, index) => new ShardActor(this, index))

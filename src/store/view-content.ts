@@ -5,7 +5,13 @@ import { FoldRows } from "./view-fold.ts"
 import { MapRows } from "./view-map.ts"
 import { ReduceRows } from "./view-reduce.ts"
 import { StagedTable } from "./view-stage.ts"
-import type { CheckedDefinition, FoldDefinition, MapDefinition, ReduceDefinition } from "./view-definition.ts"
+import type {
+  CheckedDefinition,
+  FoldDefinition,
+  MapDefinition,
+  ReduceDefinition,
+  SourceChange,
+} from "./view-definition.ts"
 import type { ViewParts } from "./view-tables.ts"
 import { OrreryError } from "../model/errors.ts"
 import { ViewFailed } from "../model/view-errors.ts"
@@ -22,6 +28,8 @@ export class ViewContent {
   readonly #view: string
   readonly #sources: ReadonlyMap<string, number>
   readonly #tables: readonly StagedTable[]
+  /** By source and key, the last change. Not used by fold, which takes every change. */
+  readonly #latest: (Map<string, SourceChange<unknown>> | undefined)[] = []
   readonly #rows: MapRows | ReduceRows | FoldRows
 
   /** `copy`: of values, exactly as they would be read back. */
@@ -47,26 +55,35 @@ export class ViewContent {
 
   /** A record that was found in a source. */
   put(source: number, table: string, key: string, value: unknown): void {
-    this.#take(source, "put", table, key, value)
+    this.#add(source, { kind: "put", table, key, value })
   }
 
   /** A change of a table, which may be none of the sources. */
-  change({ kind, table, key, value }: Change): void {
-    const source = this.#sources.get(table)
-    if (source !== undefined) this.#take(source, kind, table, key, value)
+  change(change: Change): void {
+    const source = this.#sources.get(change.table)
+    if (source !== undefined) this.#add(source, change)
   }
 
-  /** What is to be written. */
+  /** What is to be written. Called once, at the end. */
   operations(): readonly Operation[] {
+    for (const [source, latest] of this.#latest.entries()) {
+      for (const change of latest?.values() ?? []) this.#take(source, change)
+    }
     const operations: Operation[] = []
     if (!(this.#rows instanceof MapRows)) this.#rows.finish()
     for (const table of this.#tables) table.addTo(operations)
     return operations
   }
 
-  #take(source: number, kind: "put" | "delete", table: string, key: string, value: unknown): void {
+  #add(source: number, change: SourceChange<unknown>): void {
     this.count++
     this.source = source
+    if (this.#rows instanceof FoldRows) this.#take(source, change)
+    // Rows by map and groupBy follow from the records as they are: of several changes of one only the last is looked at.
+    else (this.#latest[source] ??= new Map()).set(change.key, change)
+  }
+
+  #take(source: number, { kind, table, key, value }: SourceChange<unknown>): void {
     try {
       if (this.#rows instanceof FoldRows) this.#rows.add({ kind, table, key, value })
       else this.#rows.set(source, table, key, value, kind === "put")

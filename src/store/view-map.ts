@@ -15,6 +15,11 @@ import type { StagedTable } from "./view-stage.ts"
 /** A record that gives a row: its source, by its place in `from`, its key, and the row where there are several claims. */
 type Claim = readonly [source: number, key: string, row?: unknown]
 
+/** What a record gives, each key once. */
+type Rows = readonly (readonly [string, unknown])[]
+
+const NO_ROWS: Rows = []
+
 export class MapRows {
   readonly #map: MapDefinition<unknown, unknown>["map"]
   readonly #rows: StagedTable
@@ -34,28 +39,28 @@ export class MapRows {
     this.#given = given
   }
 
-  /** A record is as it is now, or gone. What it gave before is taken back. */
+  /** A record is as it is now, or gone, and comes once. What it gave before is taken back. */
   set(source: number, table: string, key: string, value: unknown, isThere: boolean): void {
-    const rows = new Map<string, unknown>()
-    if (isThere) {
-      for (const [row, content] of this.#map({ table, key, value })) rows.set(row, content)
-    }
+    const rows = isThere ? distinct(this.#map({ table, key, value })) : NO_ROWS
     if (this.#isPlain(source, key, rows)) return
     const before = this.#keysOf(source, key)
-    for (const row of before) if (!rows.has(row)) this.#withdraw(source, key, row)
+    const after = rows.map(([row]) => row)
+    const isGiven = isOneOf(after)
+    for (const row of before) if (!isGiven(row)) this.#withdraw(source, key, row)
     for (const [row, content] of rows) this.#claim(source, key, row, content)
-    this.#note(source, key, before, [...rows.keys()])
+    this.#note(source, key, before, after)
   }
 
   /**
    * The ordinary case, done without a look at the rows: nothing is noted anywhere, so every row is that of the record with
    * its key, and this one gives that row or none.
    */
-  #isPlain(source: number, key: string, rows: ReadonlyMap<string, unknown>): boolean {
-    const given = this.#given[0]
-    if (source !== 0 || rows.size > 1 || given?.isUntouched !== true || !this.#claims.isUntouched) return false
-    if (rows.size === 0) this.#rows.delete(key)
-    else if (rows.has(key)) this.#rows.put(key, rows.get(key))
+  #isPlain(source: number, key: string, rows: Rows): boolean {
+    const [given] = this.#given
+    if (source !== 0 || rows.length > 1 || given?.isUntouched !== true || !this.#claims.isUntouched) return false
+    const [only] = rows
+    if (only === undefined) this.#rows.appendDelete(key)
+    else if (only[0] === key) this.#rows.append(key, only[1])
     else return false
     return true
   }
@@ -140,6 +145,18 @@ export class MapRows {
     const given = this.#given[source]
     if (given !== undefined && !given.has(key)) given.put(key, [row])
   }
+}
+
+/** The last row of each key. */
+function distinct(rows: Iterable<readonly [string, unknown]>): Rows {
+  const isShort = Array.isArray(rows) && rows.length < 2
+  return isShort ? (rows as Rows) : [...new Map(rows)]
+}
+
+function isOneOf(rows: readonly string[]): (row: string) => boolean {
+  if (rows.length < 2) return (row) => row === rows[0]
+  const all = new Set(rows)
+  return (row) => all.has(row)
 }
 
 function isOf(claim: Claim, source: number, key: string): boolean {

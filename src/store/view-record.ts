@@ -34,12 +34,14 @@ export interface ViewRecord {
   readonly error: string | undefined
 }
 
-/** A place in the sources: a source, a shard of so many, a mixed hash. */
+/** A place in the sources: a source, a shard of so many, a place among its mixed hashes. */
 export interface ViewWalk {
   readonly source: number
   readonly shard: number
   readonly shards: number
   readonly mixed: number
+  /** In how many parts the mixed hashes are walked over (view-walk.ts). Undefined where it is not known any more. */
+  readonly regions?: number
 }
 
 /** The end of all mixed hashes. */

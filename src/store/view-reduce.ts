@@ -35,28 +35,29 @@ export class ReduceRows {
     this.#given = given
   }
 
-  /** A record is as it is now, or gone. */
+  /** A record is as it is now, or gone, and comes once. */
   set(source: number, table: string, key: string, value: unknown, isThere: boolean): void {
-    const { groupBy, part, add, remove } = this.#definition
+    const { groupBy, part, add } = this.#definition
     const given = this.#given[source]
     if (given === undefined) return
-    const before = given.get(key) as Given | undefined
+    const before = given.stored(key) as Given | undefined
     const record = { table, key, value }
     const id = isThere ? groupBy(record) : undefined
-    if (before !== undefined) {
-      const group = this.#group(before[0])
-      group.state = remove(group.state, before[1])
-      group.count--
-    }
     if (id === undefined) {
-      if (before !== undefined) given.delete(key)
+      if (before === undefined) return
+      this.#remove(this.#group(before[0]), before[1])
+      given.appendDelete(key)
       return
     }
     const added = part === undefined ? value : part(record)
-    given.put(key, [id, added])
+    // Nothing that counts has changed: taking it back and adding it again would come to the same.
+    if (before?.[0] === id && isPrimitive(added) && Object.is(before[1], added)) return
     const group = this.#group(id)
+    if (before !== undefined) this.#remove(before[0] === id ? group : this.#group(before[0]), before[1])
+    if (group.count === 0) group.state = this.#copy(this.#definition.initial)
     group.state = add(group.state, added)
     group.count++
+    given.append(key, [id, added])
   }
 
   /** Writes the groups that were touched. */
@@ -72,13 +73,23 @@ export class ReduceRows {
     }
   }
 
+  #remove(group: Group, part: unknown): void {
+    group.state = this.#definition.remove(group.state, part)
+    group.count--
+  }
+
+  /** The state of a group without records is of no meaning. */
   #group(id: string): Group {
     let group = this.#groups.get(id)
     if (group === undefined) {
       const count = (this.#counts.get(id) as number | undefined) ?? 0
-      group = { state: count === 0 ? this.#copy(this.#definition.initial) : this.#rows.get(id), count }
+      group = { state: count === 0 ? undefined : this.#rows.get(id), count }
       this.#groups.set(id, group)
-    } else if (group.count === 0) group.state = this.#copy(this.#definition.initial)
+    }
     return group
   }
+}
+
+function isPrimitive(value: unknown): boolean {
+  return value === null || (typeof value !== "object" && typeof value !== "function")
 }

@@ -57,6 +57,8 @@ export interface ViewHost {
 const CHANGES_MAX = 1_024
 /** Commits of sources that are kept in memory; beyond, they are read from the log again. */
 const BUFFER_COMMITS = 16_384
+/** Little, so that what waits is young when it is taken in: the collector copies what lives for longer, again and again. */
+const BUFFER_BYTES = 1024 * 1024
 const UNSAVED_MAX = 1_024
 const LOOK_MS = 5
 
@@ -268,7 +270,8 @@ export class ViewRun extends FeedWorker {
     const { from } = this.definition
     const after = lsnOf(this.#lease.record?.position ?? 0)
     const table = from.length === 1 ? from[0] : undefined
-    const intake = new CommitIntake(this.engine.feed.subscribe({ after, table, signal, bufferCommits: BUFFER_COMMITS }))
+    const bounds = { bufferCommits: BUFFER_COMMITS, bufferBytes: BUFFER_BYTES }
+    const intake = new CommitIntake(this.engine.feed.subscribe({ after, table, signal, ...bounds }))
     this.#intake = intake
     this.#isFollowing = true
     if (this.#lease.record?.standing === "ready") this.#tellReady()
@@ -284,8 +287,9 @@ export class ViewRun extends FeedWorker {
     await this.#lease.commit((record) => {
       const content = this.#content()
       for (const { changes } of commits) for (const change of changes) content.change(change)
+      const operations = content.operations()
       counters.changes += content.count
-      return { operations: content.operations(), record: { ...record, position } }
+      return { operations, record: { ...record, position } }
     }, signal)
   }
 
@@ -297,9 +301,10 @@ export class ViewRun extends FeedWorker {
       const walk = walks.step(this.definition.from, record.walk, (source, table, key, value) => {
         content.put(source, table, key, value)
       })
+      const operations = content.operations()
       counters.builtRecords += content.count
       const builtLsn = walk === undefined ? (this.engine.commit?.lastLsn ?? 0) : 0
-      return { operations: content.operations(), record: { ...record, walk, builtLsn } }
+      return { operations, record: { ...record, walk, builtLsn } }
     }, signal)
   }
 

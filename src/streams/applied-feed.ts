@@ -1,13 +1,13 @@
 // The feed of commits as they are applied, before they are durable: the same feed over another source, whose end is what
 // was committed last. What is on its way to the disk, or waits for it, is read from the batches; the rest from the log.
 //
-// Guarantees: where the log takes commits back, whoever has got any of them fails with AppliedCommitsLost; whoever has
-// not goes on, and never gets them.
+// Guarantees: where the log takes commits back, whoever has got any of them fails with AppliedCommitsLost, also who goes
+// on from a position among them later; whoever has not goes on, and never gets them.
 
 import type { LogFrame } from "../format/log-frame.ts"
 import { recordBufferOver } from "../format/record.ts"
 import { LogUnavailable } from "../model/errors.ts"
-import { lsnOf } from "../model/lsn.ts"
+import { LSN_NONE, lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { GroupCommit } from "../wal/group-commit.ts"
 import type { Log } from "../wal/log.ts"
@@ -17,6 +17,7 @@ import type { ChangeStream } from "./change-stream.ts"
 import type { ChangesOptions } from "./changes-options.ts"
 import type { FeedSource } from "./feed-source.ts"
 import type { FeedStates } from "./feed-state.ts"
+import { LostCommits } from "./lost-commits.ts"
 import type { SubscriptionInfo } from "./subscription-info.ts"
 
 export class AppliedFeed {
@@ -24,9 +25,14 @@ export class AppliedFeed {
   /** Made for the first subscriber. */
   #feed: ChangeFeed | undefined = undefined
   #source: AppliedSource | undefined = undefined
+  /** Shared with the feed of durable commits, which a cursor may be taken to. */
+  readonly lost: LostCommits
+  /** The last commit that was made before the log was gone. */
+  #givenLsn: Lsn = LSN_NONE
 
   constructor(options: ChangeFeedOptions) {
-    this.#options = options
+    this.lost = new LostCommits()
+    this.#options = { ...options, lost: this.lost }
   }
 
   /** Fails like `ChangeFeed.subscribe`. */
@@ -45,6 +51,7 @@ export class AppliedFeed {
   /** Goes on with this log, which holds of the commits before those up to `keptLsn`. */
   connect(log: Log, commit: GroupCommit, keptLsn: number): void {
     this.#source = new AppliedSource(log, commit)
+    this.lost.note(lsnOf(keptLsn), this.#givenLsn)
     if (this.#feed === undefined) return
     this.#feed.takeBack(lsnOf(keptLsn))
     this.#attach(this.#feed, this.#source)
@@ -52,6 +59,7 @@ export class AppliedFeed {
 
   /** The log is gone for now. To be called before the catalogue is reset. */
   disconnect(): void {
+    if (this.#source !== undefined) this.#givenLsn = this.#source.durableLsn
     this.#source = undefined
     this.#feed?.disconnect()
   }

@@ -5,7 +5,7 @@
 // knows where one subscriber stands and reads the log for it, `iteration` and `observation` are its two faces.
 
 import { LimitExceeded, Restarting, StoreClosed } from "../model/errors.ts"
-import { CursorRefused } from "../model/feed-errors.ts"
+import { AppliedCommitsLost, CursorRefused } from "../model/feed-errors.ts"
 import { SUBSCRIPTION_COUNT_MAX } from "../model/limits.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import { LSN_NONE, lsnOf } from "../model/lsn.ts"
@@ -22,6 +22,7 @@ import type { FeedSource } from "./feed-source.ts"
 import type { FeedStates } from "./feed-state.ts"
 import type { Filter } from "./filter.ts"
 import { LiveEdge } from "./live-edge.ts"
+import type { LostCommits } from "./lost-commits.ts"
 import { ReadSlots } from "./read-slots.ts"
 import { readersOf } from "./readers.ts"
 import { Router } from "./router.ts"
@@ -39,6 +40,8 @@ export interface ChangeFeedOptions {
   /** The store's, 16 bytes: cursors carry it. */
   readonly storeId?: Uint8Array
   readonly subscriptionCountMax?: number | undefined
+  /** Positions that nobody may go on from. */
+  readonly lost?: LostCommits
 }
 
 export interface ChangeFeedMetrics extends Readonly<FeedCounters> {
@@ -63,6 +66,7 @@ export class ChangeFeed {
   readonly #subscriptionCountMax: number
   readonly #values: FeedValues
   readonly #cursors: Cursors
+  readonly #lostCommits: LostCommits | undefined
   readonly #times: DurableTimes = new DurableTimes()
   readonly #router: Router
   readonly #edge: LiveEdge
@@ -89,6 +93,7 @@ export class ChangeFeed {
   constructor(options: ChangeFeedOptions) {
     this.#catalogue = options.catalogue
     this.#subscriptionCountMax = options.subscriptionCountMax ?? SUBSCRIPTION_COUNT_MAX
+    this.#lostCommits = options.lost
     this.#cursors = new Cursors(options.storeId ?? new Uint8Array(16))
     this.#values = new FeedValues(options.catalogue.shapes, this.#cursors)
     this.#router = new Router(options.catalogue, this.#values)
@@ -131,13 +136,17 @@ export class ChangeFeed {
   /**
    * Commits from a position on. The type parameter is not checked: it is the caller's word for what the table holds.
    * `states` is needed for `snapshot` and `before`.
-   * Fails with: TypeError, CursorRefused, LimitExceeded, Restarting, StoreClosed; the stream itself: see `ChangeStream`.
+   * Fails with: TypeError, CursorRefused, AppliedCommitsLost, LimitExceeded, Restarting, StoreClosed; the stream itself: see `ChangeStream`.
    */
   subscribe<Value = unknown>(options: ChangesOptions = {}, states?: FeedStates): ChangeStream<Value> {
     if (this.#ending !== undefined) throw this.#closed()
     checkChangesOptions(options)
+    const after = this.#startOf(options, states)
+    // Who says where he is has what is before it, be it lost by the time that he goes on.
+    const isResumed = options.after !== undefined && options.after !== "now" && options.after !== "beginning"
     const subscription: SubscriptionOptions = {
-      after: this.#startOf(options, states),
+      after,
+      ...(isResumed ? { deliveredLsn: after } : {}),
       filter: filterOf(options, this.#catalogue),
       bounds: bufferBoundsOf(options),
       name: options.name ?? "changes",
@@ -231,9 +240,9 @@ export class ChangeFeed {
   }
 
   #startOf({ after, before, snapshot }: ChangesOptions, states: FeedStates | undefined): Lsn {
-    if (typeof after === "number") return lsnOf(after)
+    if (typeof after === "number") return this.#kept(lsnOf(after), snapshot)
     if (after !== undefined && after !== "now" && after !== "beginning") {
-      const position = this.#cursors.positionOf(after) ?? unfinished(after, snapshot)
+      const position = this.#kept(this.#cursors.positionOf(after) ?? unfinished(after, snapshot), snapshot)
       // A follower may well be behind its store. The store itself has lost what was behind its end, or is an old copy.
       if (states === undefined || position <= states.lastLsn) return position
       throw new CursorRefused(after, `is ahead of the store, whose last commit is ${states.lastLsn}`, AHEAD_REMEDY)
@@ -247,6 +256,14 @@ export class ChangeFeed {
     if (before === true && states !== undefined) return states.lastLsn
     // The log may know of more than was published yet. That is not 'after the call'.
     return source === undefined || source.durableLsn < durableLsn ? durableLsn : source.durableLsn
+  }
+
+  /** A position that was lost leads to the state anew, or nowhere. */
+  #kept(position: Lsn, snapshot: boolean | undefined): Lsn {
+    const keptLsn = this.#lostCommits?.keptBefore(position)
+    if (keptLsn === undefined) return position
+    if (snapshot === true) return LSN_NONE
+    throw new AppliedCommitsLost(keptLsn, position)
   }
 
   #register(subscription: Subscription): void {

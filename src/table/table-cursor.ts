@@ -21,14 +21,17 @@ export class TableCursor {
   readonly addresses: number[] = []
   readonly #index: HashIndex
   readonly #slabs: Slabs
+  /** Mixed hashes from here on are not its. */
+  readonly #end: number
   /** The records whose mixed hash is below this one were delivered. */
   #mixed: number
 
   /** `position`: of an earlier cursor, which this one goes on from; also one of another life of the table. */
-  constructor(index: HashIndex, slabs: Slabs, position: number) {
+  constructor(index: HashIndex, slabs: Slabs, position: number, end: number = MIXED_END) {
     this.#index = index
     this.#slabs = slabs
     this.#mixed = position
+    this.#end = end
   }
 
   /** How far it has got. Holds as long as the store keeps its secret of the hash: for ever. */
@@ -40,7 +43,7 @@ export class TableCursor {
   next(): boolean {
     this.keys.length = 0
     this.addresses.length = 0
-    if (this.#mixed >= MIXED_END) return false
+    if (this.#mixed >= this.#end) return false
     const index = this.#index
     index.ensure(this.#mixed)
     const position = index.positionOf(this.#mixed)
@@ -51,6 +54,7 @@ export class TableCursor {
       const entry = segment[word + 1] as number
       const mixed = segment[word] as number
       if (entry === 0 || mixed < this.#mixed) continue
+      if (mixed >= this.#end) break
       // Equal hashes stay together, because the position cannot tell them apart.
       if (this.keys.length >= STEP_COUNT && mixed !== last) {
         this.#mixed = mixed
@@ -61,7 +65,7 @@ export class TableCursor {
       this.addresses.push(entry - 1)
     }
     const span = MIXED_END / 2 ** depth
-    this.#mixed = (Math.floor(this.#mixed / span) + 1) * span
+    this.#mixed = Math.min(this.#end, (Math.floor(this.#mixed / span) + 1) * span)
     return true
   }
 

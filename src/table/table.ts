@@ -217,9 +217,9 @@ export class Table {
     this.#compaction.reset()
   }
 
-  /** A walk over all records that holds through any change in between. */
-  cursor(position: number = 0): TableCursor {
-    return new TableCursor(this.index, this.slabs, position)
+  /** A walk over all records, or over those with mixed hashes below `end`, that holds through any change in between. */
+  cursor(position: number = 0, end?: number): TableCursor {
+    return new TableCursor(this.index, this.slabs, position, end)
   }
 
   /** Bytes of the records, with header and padding. */

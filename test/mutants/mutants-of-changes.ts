@@ -38,4 +38,13 @@ export const changesMutants: readonly Mutant[] = [
     story: "The log takes back a commit that a subscriber has got already, and nobody tells him.",
     tests: [CHANGES],
   },
+  {
+    name: "lost-positions-forgotten",
+    file: "src/streams/applied-feed.ts",
+    find: "this.lost.note(lsnOf(keptLsn), this.#givenLsn)",
+    replace: "this.lost.note(lsnOf(keptLsn), lsnOf(keptLsn))",
+    story: "Who left a stream behind a commit that the log took back goes on from there as if it had happened.",
+    tests: [CHANGES],
+    only: "took back is refused",
+  },
 ]

@@ -50,4 +50,20 @@ export const consumerMutants: readonly Mutant[] = [
     story: "A view by fold whose build was cut off goes on with it, and counts twice what it had taken in.",
     tests: ["test/property/views-equal-their-definition.property.test.ts"],
   },
+  {
+    name: "group-keeps-the-former-part",
+    file: "src/store/view-reduce.ts",
+    find: "if (before?.[0] === id && isPrimitive(added) && Object.is(before[1], added)) return",
+    replace: "if (before?.[0] === id && isPrimitive(added)) return",
+    story: "A record that stays in its group counts for what it was, whatever becomes of the part that counts.",
+    tests: ["test/store/view-upkeep.test.ts"],
+  },
+  {
+    name: "staged-rows-unseen",
+    file: "src/store/view-stage.ts",
+    find: "if (this.#appended.length > 0) this.#sort()",
+    replace: "if (this.#appended.length > 1e9) this.#sort()",
+    story: "A row that was written as it came is not seen by a record of the same commit that claims it, which takes it over.",
+    tests: ["test/store/view-upkeep.test.ts"],
+  },
 ]

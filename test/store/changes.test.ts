@@ -337,6 +337,46 @@ describe("before they are durable", () => {
     await untilSettled(platform, store.close())
   })
 
+  test("a cursor behind commits that the log took back is refused, or leads to the state anew", async () => {
+    const disk = new SimulatedDisk({ keepsTrace: false })
+    const platform = simulatePlatform({ seed: 1, disk })
+    const store = await untilSettled(platform, openStore(platform, 65_536))
+    const table = store.table<number>("t")
+    await untilSettled(platform, table.put("kept", 1))
+    const kept = store.metrics().log.durableLsn
+    const stream = table.changes({ visibility: "applied" })
+    const reading = readSome(stream, 1)
+    const operation = disk.operationCount + 1
+    disk.faults.add({ operation, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced", "dataSync"] })
+    const lost = table.put("lost", 1).catch((error: unknown) => error)
+    const [commit] = await reading
+    const after = commit?.cursor ?? ""
+    expect(commit?.lsn).toBe(kept + 1)
+    // Left before the log fails, and taken up before it is there again, and behind that.
+    stream.close()
+    const early = readSome(table.changes({ visibility: "applied", after }), 1).catch((error: unknown) => error)
+    const unseen = readSome(table.changes({ visibility: "applied" }), 1)
+    await untilSettled(platform, lost)
+    await untilSettled(platform, store.ready())
+    expect(() => table.changes({ visibility: "applied", after })).toThrow(AppliedCommitsLost)
+    expect(() => table.changes({ after })).toThrow(AppliedCommitsLost)
+    expect(() => table.changes({ after: kept + 1 })).toThrow(AppliedCommitsLost)
+    for (const visibility of ["applied", "durable"] as const) {
+      const [state] = await untilSettled(platform, readSome(table.changes({ visibility, after, snapshot: true }), 1))
+      expect(state?.state).toEqual({ isFirst: true, isLast: true })
+      expect(entriesOf(state === undefined ? [] : [state])).toEqual([["kept", 1]])
+    }
+    await untilSettled(platform, table.put("later", 1))
+    expect(await untilSettled(platform, early)).toMatchObject({
+      code: "ORRERY_APPLIED_COMMITS_LOST",
+      deliveredLsn: kept + 1,
+    })
+    expect(entriesOf(await untilSettled(platform, unseen))).toEqual([["later", 1]])
+    const going = table.changes({ after: kept })
+    expect(entriesOf(await untilSettled(platform, readSome(going, 1)))).toEqual([["later", 1]])
+    await untilSettled(platform, store.close())
+  })
+
   test("an observer that writes whenever it is told does not keep others from their turn", async () => {
     const store = await temporaryStore()
     const table = store.table<number>("t")

@@ -122,3 +122,20 @@ test("a walk ends after the table is cleared", () => {
   expect(met.size).toBeLessThan(40_000)
   expect(Math.max(...met.values())).toBe(1)
 })
+
+test("a walk with an end delivers what lies below it, once, and walks side by side deliver everything", () => {
+  const table = new Table()
+  put(table, 0, 20_000)
+  const met = new Map<string, number>()
+  const [span, half] = [2 ** 32 / 64, 2 ** 31]
+  for (let start = 0; start < half; start += span) {
+    const cursor = table.cursor(start, start + span)
+    while (cursor.next()) for (const key of cursor.keys) met.set(key, (met.get(key) ?? 0) + 1)
+    expect(cursor.position).toBe(start + span)
+  }
+  expect([...met.values()].every((count) => count === 1)).toBe(true)
+  expect(met.size).toBeGreaterThan(9_000)
+  expect(met.size).toBeLessThan(11_000)
+  for (const cursor = table.cursor(half); cursor.next();) for (const key of cursor.keys) met.set(key, 1)
+  expect(met.size).toBe(20_000)
+})
