@@ -106,8 +106,8 @@ export const recoveryMutants: readonly Mutant[] = [
   {
     name: "missing-segment-not-refused",
     file: "src/recovery/select-checkpoint.ts",
-    find: "if (segments[index] !== expected) throw new",
-    replace: "if (segments[index] === -expected) throw new",
+    find: "if (segment !== first + index + 1) throw",
+    replace: "if (segment === -first) throw",
     story: "A store without one of its segments opens as if nothing were missing.",
     tests: ["test/recovery/select-checkpoint.test.ts"],
   },
@@ -279,5 +279,21 @@ export const recoveryMutants: readonly Mutant[] = [
     replace: "path + REPLACED_SUFFIX, path",
     story: "A restore that was cut off between its renames is undone, although the old store's files may be going.",
     tests: ["test/store/restore.test.ts"],
+  },
+  {
+    name: "definitions-believed-as-they-are",
+    file: "src/checkpoint/state-loader.ts",
+    find: "if (problem !== undefined) throw new Corruption(checkpointFile(number), 0,",
+    replace: "if (problem === checkpointFile(0)) throw new Corruption(checkpointFile(number), 0,",
+    story: "A checkpoint whose definitions contradict themselves is loaded without those that come behind, and used.",
+    tests: ["test/recovery/contradictory-checkpoints.test.ts"],
+  },
+  {
+    name: "cut-off-restore-locks-itself-out",
+    file: "src/recovery/replace-directory.ts",
+    find: "await mendReplacement(platform, path)",
+    replace: "",
+    story: "A restore that ends one which a crash cut off is refused, by the lock that it holds itself.",
+    tests: ["test/regressions/a-restore-behind-a-cut-off-restore.test.ts"],
   },
 ]
