@@ -30,6 +30,8 @@ const TESTS = [
   "test/store/checkpoint",
   "test/store/retention",
   "test/store/redundancy",
+  "test/store/merkle",
+  "test/regressions",
   "test/cli",
   "test/processes/checkpoint-worker",
   "test/property/checkpointed-state",

@@ -128,7 +128,7 @@ describe("a checkpoint that is whole", () => {
     }))
     const { directory, records } = await written(plans)
     expect((await readCheckpoint(directory)).records).toEqual(records)
-  }, 20_000)
+  })
 
   test.each([131_072 - 64, 131_072 - 64 - 8, 131_072 - 64 + 8])(
     "fills a block of %d bytes of payload to the last byte, or goes on in the next",

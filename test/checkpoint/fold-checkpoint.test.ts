@@ -83,7 +83,7 @@ describe("a fold of much", () => {
     const store = await openOn(made.disk, { shards: 7 })
     expect(made.problems(store)).toEqual([])
     expect(store.recovery.checkpointRecords).toBe(made.model.size)
-  }, 30_000)
+  })
 
   test("in one piece and in many gives the same records, in the same order", async () => {
     const made = await CheckpointedStore.open({ segmentBytes: SEGMENT_BYTES })
@@ -113,7 +113,7 @@ describe("a fold of much", () => {
     expect(many.shapes).toEqual(one.shapes)
     expect(many.records).toEqual(one.records)
     expect(one.records).toHaveLength(made.model.size)
-  }, 30_000)
+  })
 })
 
 describe("a fold that comes to no end", () => {

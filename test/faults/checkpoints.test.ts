@@ -385,7 +385,7 @@ describe("fault 21: a crash in a checkpoint", () => {
         expect(checkpointsIn(platform.fileSystem.files()), tell).toHaveLength(1)
       }
     }
-  }, 60_000)
+  })
 })
 
 describe("a disk that refuses while a checkpoint is made", () => {

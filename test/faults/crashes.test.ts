@@ -2,6 +2,7 @@
 // behind some prefix of the commits. The numbers are those of the table of fault classes.
 
 import { describe, expect, test } from "vitest"
+import { verifyCheckpoint } from "../../src/checkpoint/checkpoint-reader.ts"
 import { meaningOf, segmentFile } from "../../src/format/file-names.ts"
 import { decodeManifest } from "../../src/format/manifest.ts"
 import { decodeSegmentHeader } from "../../src/format/segment-header.ts"
@@ -246,23 +247,37 @@ describe("a crash", () => {
       expect(states.filter((state) => hasLost(state, change)).length, change).toBeGreaterThan(5)
   })
 
-  test("fault 9: no name is kept whose data is lost: every segment and manifest that is there is whole", async () => {
-    const run = await runSteps()
-    const { storeId } = manifestIn(run.disk.files())
+  test("fault 9: no name is kept whose data is lost: every segment, manifest and checkpoint that is there is whole", async () => {
+    const disk = new SimulatedDisk({ seed: 7 })
+    const platform = simulatePlatform({ seed: 7, disk })
+    const steps = STEPS.flatMap((step, index): Step[] => (index % 40 === 39 ? [{ kind: "checkpoint" }, step] : [step]))
+    const { store } = await runHistory(platform, steps, SEGMENT_SIZE, undefined, { checkpoints: 1 })
+    await untilSettled(platform, store.close())
+    const { storeId, checksumSeed } = manifestIn(disk.files())
     let stateCount = 0
-    for (const state of crashStates(run.disk.trace(), { seed: 9, limit: 2_000 })) {
+    /** Each content once: most states have the same ones. */
+    const checkpoints = new Set<string>()
+    for (const state of crashStates(disk.trace(), { seed: 9, limit: 2_000 })) {
       stateCount++
-      for (const [path, bytes] of state.mount({ keepsTrace: false }).files()) {
+      const fileSystem = state.mount({ keepsTrace: false })
+      for (const [path, bytes] of fileSystem.files()) {
         const name = path.slice("/data/".length)
         const meaning = meaningOf(name)
         if (meaning?.kind === "manifest")
           expect(decodeManifest(bytes, name, crc32), state.describe()).toBeTypeOf("object")
+        if (meaning?.kind === "checkpoint") {
+          const content = `${name} ${bytes.length} ${crc32(bytes, 0)}`
+          const directory = { fileSystem, checksum: crc32, path: "/data", storeId, checksumSeed }
+          if (!checkpoints.has(content)) await verifyCheckpoint(directory, meaning.number)
+          checkpoints.add(content)
+        }
         if (meaning?.kind !== "segment") continue
         const expected = { file: name, storeId, segment: meaning.segment }
         expect(decodeSegmentHeader(bytes.slice(0, 64), expected, crc32), state.describe()).toBeTypeOf("object")
       }
     }
     expect(stateCount).toBeGreaterThan(500)
+    expect(checkpoints.size).toBeGreaterThan(2)
   })
 
   test("fault 11: a disk that lies about syncs loses acknowledged writes, and this harness notices", async () => {

@@ -46,7 +46,7 @@ test("whatever a crash leaves of a history is good or a torn tail, and salvaged 
   )
   expect([...verdicts]).toContain("torn tail")
   expect(checkpoints).toBeGreaterThan(30)
-}, 60_000)
+})
 
 /** What is done to a file: bytes turned over, the end cut off, or all of it gone. */
 const damageArbitrary = fc.record({
@@ -113,4 +113,4 @@ test("random damage is never called good unless it opens equal, and costs the co
     { numRuns: 200, seed: Number(process.env["ORRERY_SEED"] ?? 12) },
   )
   expect(lossy).toBeGreaterThan(50)
-}, 60_000)
+})

@@ -130,7 +130,7 @@ describe("one bit of every byte of every file", () => {
     expect(counts.cut).toBe(last.end - last.offset)
     expect(counts.refused).toBe(dataSize(files) - counts.cut)
     expect(counts.unharmed).toBeGreaterThan(500)
-  }, 60_000)
+  })
 
   test("of a store that was closed: all data is detected, and a bad last seal is written again", async () => {
     const { platform, store, commits } = await makeStore({ commitCount: 40, seed: 2 })

@@ -6,15 +6,19 @@ import {
   allocateRecordBuffer,
   FLAG_CONTINUES,
   KIND_DELETE,
+  KIND_PUT,
   RECORD_FLAGS,
+  RECORD_KEY_SIZE,
   RECORD_KIND,
   RECORD_TABLE,
+  RECORD_VALUE_SIZE,
+  recordSize,
 } from "../../src/format/record.ts"
 import type { RecordBuffer } from "../../src/format/record.ts"
 import { RecordWriter } from "../../src/format/record-writer.ts"
 import { ShapeRegistry } from "../../src/format/shape-registry.ts"
 import { ValueEncoder } from "../../src/format/value-encoder.ts"
-import { SHAPE_COUNT_MAX, TABLE_COUNT_MAX } from "../../src/model/limits.ts"
+import { KEY_SIZE_MAX, SHAPE_COUNT_MAX, TABLE_COUNT_MAX, VALUE_SIZE_MAX } from "../../src/model/limits.ts"
 import { RecordChecker } from "../../src/recovery/check-records.ts"
 import { Catalogue } from "../../src/table/catalogue.ts"
 import { takeDefinitions } from "../../src/table/definitions.ts"
@@ -102,6 +106,32 @@ describe("in a frame, the commit is named", () => {
   test("also where its value cannot be decoded", () => {
     const spoil: Spoil = ({ bytes }, at) => void (bytes[at + 19] = 0xff)
     expect(problemsIn([table(1, "t"), put], spoil)).toEqual([expect.stringMatching(/^8: .+/)])
+  })
+})
+
+describe("beyond what a store takes, under a right length", () => {
+  const problemOf = (keySize: number, valueSize: number): string[] => {
+    const end = recordSize(keySize, valueSize)
+    const buffer = allocateRecordBuffer(end)
+    buffer.bytes.writeUInt32LE(valueSize, RECORD_VALUE_SIZE)
+    buffer.bytes.writeUInt16LE(keySize, RECORD_KEY_SIZE)
+    buffer.bytes[RECORD_KIND] = KIND_PUT
+    buffer.bytes.writeUInt32LE(1, RECORD_TABLE)
+    const catalogue = new Catalogue()
+    catalogue.define(1, "t")
+    const header = { firstLsn: 7, commitCount: 1, recordCount: 1 }
+    const { commits } = new RecordChecker(SECRET, catalogue).frame(buffer, 0, end, header)
+    return commits.map(({ problem }) => String(problem))
+  }
+
+  test("a key", () => {
+    expect(problemOf(KEY_SIZE_MAX, 8)).toEqual(["a hash that is not its key's"])
+    expect(problemOf(KEY_SIZE_MAX + 1, 8)).toEqual([`a key of ${KEY_SIZE_MAX + 1} bytes`])
+  })
+
+  test("a value", () => {
+    expect(problemOf(3, VALUE_SIZE_MAX)).toEqual(["a hash that is not its key's"])
+    expect(problemOf(3, VALUE_SIZE_MAX + 1)).toEqual([`a value of ${VALUE_SIZE_MAX + 1} bytes`])
   })
 })
 

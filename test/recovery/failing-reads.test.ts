@@ -6,7 +6,6 @@ import { open, restoreStore } from "../../src/index.ts"
 import { encodeManifest } from "../../src/format/manifest.ts"
 import { checkpointFile, segmentFile } from "../../src/format/file-names.ts"
 import { Corruption, StorageFailed } from "../../src/model/errors.ts"
-import type { FileMode } from "../../src/platform/file-system.ts"
 import { foldOutcome, isOutcomeTrue } from "../../src/recovery/fold-job.ts"
 import type { FoldJob } from "../../src/recovery/fold-job.ts"
 import { salvageStore } from "../../src/recovery/salvage.ts"
@@ -44,26 +43,37 @@ describe("a checkpoint that cannot be read", () => {
     ["opening", (disk: SimulatedDisk) => recoverDisk(disk, 1, true)],
     ["reading the past", (disk: SimulatedDisk) => openPast(disk)],
     ["restoring", (disk: SimulatedDisk) => restore(disk)],
-  ])("is an error of the disk when %s, and not passed over as damage", async (_, use) => {
-    const disk = await copyOfDisk(await lateFiles())
-    const openFile = disk.open.bind(disk)
-    let isFailing = false
-    disk.open = async (path: string, mode: FileMode) => {
-      const handle = await openFile(path, mode)
-      if (path.endsWith(checkpointFile(2))) {
+  ])("is an error of the disk when %s, whichever read of it fails, and not passed over as damage", async (_, use) => {
+    const files = await lateFiles()
+    const failing = async (failed: number): Promise<{ disk: SimulatedDisk; reads: number; outcome: unknown }> => {
+      const disk = await copyOfDisk(files)
+      const openFile = disk.open.bind(disk)
+      let reads = 0
+      disk.open = async (path, mode) => {
+        const handle = await openFile(path, mode)
+        if (!path.endsWith(checkpointFile(2))) return handle
         const read = handle.read.bind(handle)
-        // The head can be read, and what lies behind it cannot.
         handle.read = (...input) => {
-          if (isFailing) disk.failAt(disk.operations.length + 1, "EIO")
-          isFailing = true
+          if (++reads === failed) disk.failAt(disk.operations.length + 1, "EIO")
           return read(...input)
         }
+        return handle
       }
-      return handle
+      const outcome = await use(disk).then(
+        () => "done",
+        (error: unknown) => error,
+      )
+      return { disk, reads, outcome }
     }
-    await expect(use(disk)).rejects.toMatchObject({ _tag: "StorageFailed", systemCode: "EIO" })
-    expect(disk.faults.hitCount).toBeGreaterThan(0)
-    expect(disk.openFileCount).toBe(0)
+    const clean = await failing(0)
+    expect(clean).toMatchObject({ outcome: "done" })
+    expect(clean.reads).toBeGreaterThan(1)
+    for (let failed = 1; failed <= clean.reads; failed++) {
+      const { disk, outcome } = await failing(failed)
+      expect(outcome, `read ${failed}`).toMatchObject({ _tag: "StorageFailed", systemCode: "EIO" })
+      expect(disk.faults.hitCount).toBe(1)
+      expect(disk.openFileCount).toBe(0)
+    }
   })
 
   test("is damage of the newest where none is good, or a gap where none is there", async () => {

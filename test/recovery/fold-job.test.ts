@@ -92,7 +92,7 @@ test("a worker thread makes the same bytes as this thread does, in one piece or 
     expect(first?.length).toBeGreaterThan(50_000)
     for (const other of others) expect(Buffer.compare(first as Buffer, other)).toBe(0)
   }
-}, 20_000)
+})
 
 test("a worker thread tells damage and the disk's errors as what they are", async () => {
   const path = await closedStore()

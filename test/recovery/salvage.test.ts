@@ -146,7 +146,7 @@ describe("damage to the log", () => {
       // The first commits define two tables and the shape of all values.
       if (index > 3) expect(lost, `frame ${index}`).toEqual([frame.firstLsn])
     }
-  }, 20_000)
+  })
 
   test.each([
     ["magic", 0],

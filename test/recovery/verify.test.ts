@@ -262,7 +262,7 @@ describe("one bit of every byte of every file", () => {
     expect(verdicts["damaged"]).toBeGreaterThan(1_000)
     // The last seal: recovery writes it again.
     expect(verdicts["torn tail"]).toBeGreaterThanOrEqual(64)
-  }, 60_000)
+  })
 
   test("of a killed store whose log begins late is found, or looks like the crash that it was", async () => {
     const store = await checkedStore({ parts: [50, 30, 3], end: "killed", padSize: 8, keep: 1 })
@@ -271,7 +271,7 @@ describe("one bit of every byte of every file", () => {
     expect(wrong).toEqual([])
     expect(verdicts["damaged"]).toBeGreaterThan(1_000)
     expect(verdicts["good"]).toBeUndefined()
-  }, 60_000)
+  })
 })
 
 describe("how it reads", () => {

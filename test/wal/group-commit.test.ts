@@ -419,13 +419,18 @@ describe("a log that fails", () => {
       await turn()
       expect(log).toMatchObject({ drafts: [], syncCount: 0 })
       expect(told).toEqual([])
-      // Nor of what comes afterwards, although nobody should.
-      void write("memory")
-      clock.advance(10_000)
-      await turn()
-      expect(log).toMatchObject({ drafts: [], syncCount: 0 })
     },
   )
+
+  test("whose owner has let go of it gets nothing of what comes afterwards", async () => {
+    const { log, clock, commit, write } = scene()
+    commit.abandon(new Error("killed"))
+    void write("memory")
+    clock.advance(10_000)
+    void write("synced")
+    await turn()
+    expect(log).toMatchObject({ drafts: [], syncCount: 0 })
+  })
 
   test("whose owner lets go of it while it syncs tells nobody, and is idle when that has ended", async () => {
     const { log, clock, commit, write, told } = scene()
