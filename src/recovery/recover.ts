@@ -7,7 +7,6 @@ import type { Manifest } from "../format/manifest.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import type { Clock } from "../platform/clock.ts"
-import { storageFailed } from "../platform/system-error.ts"
 import type { LogDirectory, LogEnd } from "../wal/log-directory.ts"
 import { loadCheckpoint } from "./load-checkpoint.ts"
 import type { LoadedState, StateTarget } from "./load-checkpoint.ts"
@@ -54,21 +53,34 @@ const NO_TRANSACTIONS: TransactionCounts = {
   transactionsAborted: 0,
 }
 
+/** What the first three phases found. They change nothing but what is loaded into the state. */
+export interface FoundEnd {
+  readonly startMs: number
+  readonly meter: RecoveryMeter
+  readonly start: RecoveryStart
+  readonly loaded: LoadedState
+  readonly scan: ScanResult
+}
+
 /** Fails with: Corruption, UnsupportedFormat, StorageFailed. */
 export async function recover(input: RecoveryInput): Promise<Recovered> {
-  const { directory, clock, manifest, state, fold } = input
+  return bringUp(input, await findEnd(input))
+}
+
+/** The phases up to the end of the log: the checkpoint, and the scan. Fails with: Corruption, UnsupportedFormat, StorageFailed. */
+export async function findEnd(input: RecoveryInput): Promise<FoundEnd> {
+  const { directory, clock, manifest, state } = input
   const startMs = clock.monotonicMs()
   const meter = new RecoveryMeter(() => clock.monotonicMs())
-  const progress = (phase: RecoveryPhase, doneBytes: number, totalBytes: number): void =>
-    input.onProgress({ phase, doneBytes, totalBytes })
-
+  const progress = progressOf(input)
   progress("select-checkpoint", 0, 0)
   const start = await meter.phase("select-checkpoint", () => listStart(directory, manifest))
   progress("load-checkpoint", 0, 0)
   const loaded = await meter.phase("load-checkpoint", () =>
     loadCheckpoint(directory, start, state, (doneBytes, size) => progress("load-checkpoint", doneBytes, size)),
   )
-  const totalBytes = await sizeOf(directory, start.segments)
+  // An upper bound: frames fill their files at most.
+  const totalBytes = start.sizeBytes
   progress("scan-log", 0, totalBytes)
   const scan = await meter.phase("scan-log", () =>
     scanLog(directory, start, loaded.sealed, input.trustedLsn, (doneBytes) =>
@@ -76,6 +88,14 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
     ),
   )
   checkReach(start, loaded, scan)
+  return { startMs, meter, start, loaded, scan }
+}
+
+/** The phases behind it: the tail is cut and sealed, the log folded. Fails with: Corruption, StorageFailed. */
+export async function bringUp(input: RecoveryInput, found: FoundEnd): Promise<Recovered> {
+  const { directory, clock, manifest, fold } = input
+  const { meter, start, loaded, scan } = found
+  const progress = progressOf(input)
   progress("repair-tail", 0, 0)
   let removedFiles = 0
   let repairLater: (() => Promise<LogEnd>) | undefined
@@ -100,7 +120,7 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   const report: RecoveryReport = {
     foundStore: input.foundStore,
     phaseMs: meter.phaseMs,
-    durationMs: clock.monotonicMs() - startMs,
+    durationMs: clock.monotonicMs() - found.startMs,
     checkpoint: loaded.checkpoint?.number,
     checkpointLsn: loaded.throughLsn,
     checkpointRecords: loaded.checkpoint?.records ?? 0,
@@ -126,6 +146,10 @@ export async function recover(input: RecoveryInput): Promise<Recovered> {
   return { end, repair: repairLater, report, checkpoint: loaded.checkpoint }
 }
 
+function progressOf(input: RecoveryInput): (phase: RecoveryPhase, doneBytes: number, totalBytes: number) => void {
+  return (phase, doneBytes, totalBytes) => input.onProgress({ phase, doneBytes, totalBytes })
+}
+
 /** A checkpoint holds nothing that was not durable in the log: a log that ends before it has lost its end. */
 function checkReach(start: RecoveryStart, loaded: LoadedState, scan: ScanResult): void {
   if (loaded.throughLsn <= scan.lastLsn) return
@@ -136,20 +160,6 @@ function checkReach(start: RecoveryStart, loaded: LoadedState, scan: ScanResult)
     scan.lastLsn,
     `the log ends at LSN ${scan.lastLsn}, but the checkpoint says that it was durable through ${loaded.throughLsn}`,
   )
-}
-
-/** An upper bound for progress: segments are at most as long as their files. */
-async function sizeOf(directory: LogDirectory, segments: readonly number[]): Promise<number> {
-  const { fileSystem, path } = directory
-  let size = 0
-  try {
-    for (const segment of segments) {
-      size += (await fileSystem.stat(fileSystem.join(path, segmentFile(segment))))?.size ?? 0
-    }
-  } catch (error) {
-    throw storageFailed("stat", path, error)
-  }
-  return size
 }
 
 function describeTail(scan: ScanResult): string {

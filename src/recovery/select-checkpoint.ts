@@ -14,12 +14,16 @@ import type { LogDirectory } from "../wal/log-directory.ts"
 
 /** Segments of a backup that is being replaced. */
 const UNUSED_COUNT_MAX = 2
+/** Files whose sizes are asked for at a time. */
+const STAT_COUNT = 16
 
 export interface RecoveryStart {
   /** Numbers of the checkpoints, newest first. */
   readonly checkpoints: readonly number[]
   /** Segments to go through, oldest first, without a gap. */
   readonly segments: readonly [number, ...number[]]
+  /** Of their files, together. */
+  readonly sizeBytes: number
   /** Whether no segment has room for a frame: the first open came to no end, or this is a backup. */
   readonly isUnused: boolean
   /** The LSN that the first frame must have. */
@@ -44,9 +48,14 @@ export async function listStart(directory: LogDirectory, manifest: Manifest): Pr
   if (first !== manifest.firstSegment) throw missing(manifest.firstSegment)
   for (const [index, segment] of later.entries()) if (segment !== first + index + 1) throw missing(first + index + 1)
   checkpoints.sort((a, b) => b - a)
-  const sizes = await Promise.all(segments.slice(0, UNUSED_COUNT_MAX + 1).map((segment) => sizeOf(directory, segment)))
+  const sizes: number[] = []
+  for (let index = 0; index < segments.length; index += STAT_COUNT) {
+    const some = segments.slice(index, index + STAT_COUNT)
+    sizes.push(...(await Promise.all(some.map((segment) => sizeOf(directory, segment)))))
+  }
+  const sizeBytes = sizes.reduce((sum, size) => sum + size, 0)
   const isUnused = sizes.length <= UNUSED_COUNT_MAX && sizes.every((size) => size <= SEGMENT_HEADER_SIZE)
-  return { checkpoints, segments: [first, ...later], isUnused, firstLsn: manifest.firstLsn }
+  return { checkpoints, segments: [first, ...later], sizeBytes, isUnused, firstLsn: manifest.firstLsn }
 }
 
 /**

@@ -55,36 +55,51 @@ export interface CrashPoint {
 
 /** One state that a crash may have left. */
 export class CrashState {
-  /** Rebuilds this state with the same trace and seed. */
-  readonly id: string
   readonly kind: CandidateKind
   /** Equal for states that hold the same, at whatever moment; for different ones as good as never. */
   readonly fingerprint: number
   /** Operations that had ended before the crash: what was acknowledged with at most so many ended must be there. */
   readonly afterOperation: number
-  /** Operations that had begun and not ended. */
-  readonly inFlight: readonly Operation[]
   /** Events of the trace before the crash, as `SimulatedDisk.eventCount` counts them. */
   readonly eventCount: number
 
+  readonly #number: number
+  readonly #inFlight: readonly number[]
   readonly #trace: DiskTrace
   readonly #candidate: Candidate
   readonly #pending: readonly PendingUnit[]
   readonly #lastCompleted: number
   readonly #tree: DiskTree
 
-  constructor(trace: DiskTrace, point: CrashPoint, number: number, candidate: Candidate, tree: DiskTree) {
-    this.id = `${point.next}.${number}`
+  constructor(
+    trace: DiskTrace,
+    point: CrashPoint,
+    number: number,
+    candidate: Candidate,
+    tree: DiskTree,
+    fingerprint: number,
+  ) {
     this.kind = candidate.kind
-    this.fingerprint = tree.fingerprint()
+    this.fingerprint = fingerprint
     this.afterOperation = point.completedCount
-    this.inFlight = point.inFlight.map((serial) => trace.operations[serial - 1] as Operation)
     this.eventCount = point.next
+    this.#number = number
+    this.#inFlight = point.inFlight
     this.#trace = trace
     this.#candidate = candidate
     this.#pending = point.pending
     this.#lastCompleted = point.lastCompleted
     this.#tree = tree
+  }
+
+  /** Rebuilds this state with the same trace and seed. */
+  get id(): string {
+    return `${this.eventCount}.${this.#number}`
+  }
+
+  /** Operations that had begun and not ended. */
+  get inFlight(): readonly Operation[] {
+    return this.#inFlight.map((serial) => this.#trace.operations[serial - 1] as Operation)
   }
 
   /** Units of what was pending that the crash lost or tore. */
@@ -133,7 +148,7 @@ export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {})
       const key = state.tree.fingerprint()
       if (seen.has(key)) continue
       seen.add(key)
-      yield new CrashState(trace, point, number, state.candidate, state.tree)
+      yield new CrashState(trace, point, number, state.candidate, state.tree, key)
     }
   }
 }
@@ -154,7 +169,7 @@ export function findCrashState(trace: DiskTrace, id: string, seed = 0, narrow?: 
     if (number >= candidateCount(point.pending.length, Infinity)) return undefined
     const builder = new StateBuilder(point.medium, point.pending)
     const state = stateOf(seed, point, number, builder, narrow)
-    return state && new CrashState(trace, point, number, state.candidate, state.tree)
+    return state && new CrashState(trace, point, number, state.candidate, state.tree, state.tree.fingerprint())
   }
   return undefined
 }

@@ -163,6 +163,33 @@ export class FileContent {
     return this.#fingerprint
   }
 
+  /** The same of the first `size` bytes alone, whatever stands behind them. */
+  fingerprintTo(size: number): readonly [number, number] {
+    if (size >= this.#size) return this.fingerprint()
+    let first = Math.imul(size + 1, 0x9e3779b1)
+    let second = Math.imul(size + 1, 0x85ebca6b)
+    for (let start = 0; start < size; start += SECTOR_SIZE) {
+      const page = this.#pages[Math.floor(start / PAGE_SIZE)]
+      if (page === undefined) continue
+      const sector = (start % PAGE_SIZE) / SECTOR_SIZE
+      let sums = page.fingerprints
+      let at = sector * 2
+      if (start + SECTOR_SIZE > size) {
+        const end = sector * SECTOR_SIZE + (size - start)
+        partBytes.fill(0).set(page.bytes.subarray(sector * SECTOR_SIZE, end))
+        sectorFingerprint(partWords, 0, start / SECTOR_SIZE, partSums)
+        sums = partSums
+        at = 0
+      } else if ((page.known & (1 << sector)) === 0) {
+        sectorFingerprint(page.words, sector, start / SECTOR_SIZE, sums)
+        page.known |= 1 << sector
+      }
+      first = (first + (sums[at] as number)) | 0
+      second = (second + (sums[at + 1] as number)) | 0
+    }
+    return [first, second]
+  }
+
   #changePage(index: number): Page {
     const page = this.#pages[index]
     if (page !== undefined && page.owner === this.owner) return page
@@ -176,6 +203,11 @@ export class FileContent {
     return copy
   }
 }
+
+/** A sector that is looked at in part. */
+const partBytes = new Uint8Array(SECTOR_SIZE)
+const partWords = new Uint32Array(partBytes.buffer)
+const partSums = new Int32Array(2)
 
 // Pages are cut from chunks: an allocation outside the heap for each of them would be half of the cost of a crash state.
 const PAGE_MEMORY_SIZE = PAGE_SIZE + SECTORS_IN_PAGE * 8

@@ -65,7 +65,9 @@ function* sampledStates(trace: DiskTrace, { seed, limit, persistence }: TracedSt
       const drawn = candidateOf(number, pending.length, random)
       const candidate = narrow === undefined ? drawn : narrow(drawn, pending, next)
       const tree = candidate && builder.build(candidate)
-      if (candidate !== undefined && tree !== undefined) yield new CrashState(trace, point, number, candidate, tree)
+      if (candidate !== undefined && tree !== undefined) {
+        yield new CrashState(trace, point, number, candidate, tree, tree.fingerprint())
+      }
     }
   }
 }

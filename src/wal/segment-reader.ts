@@ -92,16 +92,14 @@ export class SegmentReader {
       .catch((error: unknown) => Promise.reject(storageFailed("open", file, error)))
     try {
       const size = await handle.size()
-      const head = new Uint8Array(SEGMENT_HEADER_SIZE)
-      const count = await readFully(handle, head, 0)
-      const expected = { file, storeId: directory.storeId, segment }
-      const header = decodeSegmentHeader(head.subarray(0, count), expected, directory.checksum)
+      const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
+      const head = await readHead(handle, window, start.offset)
+      const header = decodeSegmentHeader(head, { file, storeId: directory.storeId, segment }, directory.checksum)
       if (typeof header === "string") {
         if (onBadHeader === undefined) throw new Corruption(file, 0, start.lastLsn ?? 0, header)
         onBadHeader(header)
       }
       const place = { checksumSeed: directory.checksumSeed, segment, checksum: directory.checksum }
-      const window = new FileWindow(handle, size, Math.min(WINDOW_SIZE, Math.max(size, FRAME_HEADER_SIZE)))
       return new SegmentReader(file, handle, size, place, start, window)
     } catch (error) {
       await handle.close()
@@ -205,4 +203,13 @@ export class SegmentReader {
       throw storageFailed("read", this.file, error)
     }
   }
+}
+
+/** The bytes of the header: with the first frames, in one call, where reading starts there. Fewer of a file that is cut. */
+async function readHead(handle: FileHandle, window: FileWindow, startOffset: number): Promise<Uint8Array> {
+  if (startOffset < WINDOW_SIZE && (await window.load(0, SEGMENT_HEADER_SIZE))) {
+    return window.bytes.subarray(0, SEGMENT_HEADER_SIZE)
+  }
+  const head = new Uint8Array(SEGMENT_HEADER_SIZE)
+  return head.subarray(0, await readFully(handle, head, 0))
 }

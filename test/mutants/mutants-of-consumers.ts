@@ -63,7 +63,8 @@ export const consumerMutants: readonly Mutant[] = [
     file: "src/store/view-stage.ts",
     find: "if (this.#appended.length > 0) this.#sort()",
     replace: "if (this.#appended.length > 1e9) this.#sort()",
-    story: "A row that was written as it came is not seen by a record of the same commit that claims it, which takes it over.",
+    story:
+      "A row that was written as it came is not seen by a record of the same commit that claims it, which takes it over.",
     tests: ["test/store/view-upkeep.test.ts"],
   },
 ]

@@ -3,6 +3,6 @@
 // changes nothing of it. crash-exploration.ts says how; the other half of the histories has a file of its own.
 
 import { test } from "vitest"
-import { exploreHalf } from "./crash-exploration.ts"
+import { exploreHalf } from "./crash-halves.ts"
 
 test("every crash state recovers to a prefix that holds every acknowledged write", () => exploreHalf(0), 3_600_000)

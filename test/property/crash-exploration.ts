@@ -12,14 +12,13 @@
 // as a whole store, and must come to the same.
 
 import fc from "fast-check"
-import { expect } from "vitest"
-import { probes } from "../../src/model/invariant.ts"
 import { crashStates } from "../../src/simulation/crash-states.ts"
 import type { CrashState } from "../../src/simulation/crash-states.ts"
 import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
-import { measureFigures } from "../figures.ts"
-import { recoverDisk, StateRecoveries } from "./recovered-state.ts"
+import { recoverDisk } from "./recovered-state.ts"
+import { StateRecoveries } from "./state-recoveries.ts"
+import type { Recovered } from "./state-recoveries.ts"
 import {
   contentOf,
   differences,
@@ -54,10 +53,14 @@ export interface ExplorationCounts {
   /** States at a moment. */
   visited: number
   nestedVisited: number
-  /** States that recovery ran on. */
-  recoveries: number
+  /** States that recovery scanned; of these, the ones that it brought up, and the ones whose log was folded. */
+  scanned: number
+  broughtUp: number
+  folded: number
   /** States that were known and recovered again. */
   again: number
+  /** States that were recovered to be judged: the known ones that came again among them. */
+  judged: number
   /** States that were recovered the long way, and that were opened as stores. */
   long: number
   whole: number
@@ -66,46 +69,9 @@ export interface ExplorationCounts {
   overlapping: number
 }
 
-/** What recovery made of a content. */
-interface Recovered {
-  readonly lastLsn: number
-  readonly content: Model
-}
-
 interface Verdict extends Recovered {
   /** Whether an epoch was begun after it, as an opening store does. */
   readonly beganEpoch: boolean
-}
-
-/** Distinct states in the default run, by both halves of it; ORRERY_CRASH_STATES asks for more or less. */
-const STATE_COUNT = Number(process.env["ORRERY_CRASH_STATES"] ?? 200_000)
-/** The default run is the same every time, so that the rare branches below are surely among it; ORRERY_SEED varies it. */
-const SEED = Number(process.env["ORRERY_SEED"] ?? 771_992)
-/** Between the seeds of the halves; histories are drawn in between. */
-const HALF_DISTANCE = 500_000_000
-
-/** Fewer states may miss a rare branch; each half has its own seed, and reaches all of them from so many states on. */
-const PROBED_COUNT_MIN = [200_000, 500_000] as const
-
-/** Branches that the histories must reach, or they would prove little. */
-const REQUIRED_PROBES = [
-  "torn tail cut",
-  "segment rotated",
-  "an interrupted first open is done again",
-  "a prepared segment lies behind the tail",
-  "unsynced frames behind a hole are cut",
-]
-
-/** One half of the default run, in a test file of its own, so that two cores share the work. */
-export async function exploreHalf(half: 0 | 1): Promise<void> {
-  const tell = measureFigures("crash states", SEED)
-  const counts = await exploreCrashes((SEED + half * HALF_DISTANCE) | 0, STATE_COUNT / 2)
-  tell({ ...counts })
-  expect(counts.overlapping).toBeGreaterThan(counts.histories / 2)
-  expect(counts.nested).toBeGreaterThanOrEqual(counts.distinct / 5)
-  if (STATE_COUNT < PROBED_COUNT_MIN[half]) return
-  for (const probe of REQUIRED_PROBES)
-    expect(probes().get(probe) ?? 0, `probe "${probe}" was never reached`).toBeGreaterThan(0)
 }
 
 /** Explores until so many distinct states were found. Throws, with all that is needed to see it again, at the first wrong one. */
@@ -115,7 +81,10 @@ export async function exploreCrashes(seed: number, distinctCount: number): Promi
     nested: 0,
     visited: 0,
     nestedVisited: 0,
-    recoveries: 0,
+    scanned: 0,
+    broughtUp: 0,
+    folded: 0,
+    judged: 0,
     again: 0,
     long: 0,
     whole: 0,
@@ -163,9 +132,6 @@ class HistoryExploration {
   readonly #models = new Map<number, Model>()
   readonly #recoveries = new StateRecoveries()
 
-  /** States that were not known. */
-  #judged = 0
-
   // Set by run().
   #commits: readonly HistoryCommit[] = []
 
@@ -204,6 +170,9 @@ class HistoryExploration {
     }
     // After all others, so that a state is called nested only where nothing but a crash in a recovery leads to it.
     for (const recovery of recoveries) await this.#crashInto(recovery.disk, recovery.state, recovery.lastLsn)
+    this.#counts.scanned += this.#recoveries.scanCount
+    this.#counts.broughtUp += this.#recoveries.endCount
+    this.#counts.folded += this.#recoveries.foldCount
   }
 
   async #crashInto(disk: SimulatedDisk, outer: CrashState, lastLsn: number): Promise<void> {
@@ -250,18 +219,16 @@ class HistoryExploration {
     mounted: SimulatedDisk | undefined,
     tell: () => string,
   ): Promise<Verdict> {
-    const count = this.#judged++
+    this.#counts.judged++
     try {
-      const before = this.#recoveries.runCount
-      const { report, content } = await this.#recoveries.recover(state.tree, beginsEpoch)
-      this.#counts.recoveries += this.#recoveries.runCount - before
-      const verdict = { lastLsn: report.lastLsn, content, beganEpoch: beginsEpoch }
-      if (mounted !== undefined || count % LONG_SHARE === 0) {
+      const { lastLsn, content } = await this.#recoveries.recover(state.tree, beginsEpoch)
+      const verdict = { lastLsn, content, beganEpoch: beginsEpoch }
+      if (mounted !== undefined || this.#counts.judged >= this.#counts.long * LONG_SHARE) {
         this.#counts.long++
         const long = await recoverDisk(mounted ?? state.mount({ keepsTrace: false }), 1, true)
         expectSame({ lastLsn: long.report.lastLsn, content: long.content }, verdict, tell)
       }
-      if (count % WHOLE_SHARE === 0) {
+      if (this.#counts.judged % WHOLE_SHARE === 0) {
         this.#counts.whole++
         const platform = simulatePlatform({ seed: 1, disk: state.mount({ keepsTrace: false }) })
         const store = await untilSettled(platform, openStore(platform, SEGMENT_BYTES))

@@ -1,6 +1,6 @@
 // A file system over one crash state, for recoveries that nobody looks into: what SimulatedDisk is, without a trace, faults,
 // open files or a medium of its own, and so at a tenth of the cost. Reads and writes as SimulatedDisk does, errors
-// included: crash-exploration.ts holds a share of what recovers here against the other, and a test compares the two.
+// included: crash-exploration.ts holds a share of what recovers here against the other.
 
 import {
   createName,
@@ -22,23 +22,32 @@ import type {
 } from "../../src/platform/file-system.ts"
 
 export class StateDisk implements FileSystem {
-  /** Paths whose size was asked for, and whose bytes could be read: with the names, all that was seen of the state. */
+  /** Files whose size was asked for, and whose bytes were read: with the names, all that was seen of the state. */
   readonly measured: Set<string> = new Set()
-  readonly opened: Set<string> = new Set()
+  readonly read: Set<string> = new Set()
   readonly #tree: DiskTree
+  /** Numbers of what was not in the state: nothing of the state is seen in it. */
+  readonly #made: Set<number>
   readonly #locked = new Set<number>()
 
-  /** What is written stays in a tree of its own. */
-  constructor(state: DiskTree) {
-    this.#tree = new DiskTree(state)
+  /** What is written stays in a tree of its own; or, where `disk` is given, is written on that one, and watched anew. */
+  constructor(state: DiskTree, disk?: StateDisk) {
+    this.#tree = disk === undefined ? new DiskTree(state) : disk.#tree
+    this.#made = disk === undefined ? new Set() : disk.#made
+  }
+
+  /** Adds what another has looked at. */
+  look({ read, measured }: { readonly read: Iterable<string>; readonly measured: Iterable<string> }): void {
+    for (const path of read) this.read.add(path)
+    for (const path of measured) this.measured.add(path)
   }
 
   async open(path: string, mode: FileMode): Promise<FileHandle> {
-    if (mode === "create") return new StateFile(this.#tree, createName(this.#tree, path, "file").node, mode)
+    if (mode === "create") return new StateFile(this.#tree, this.#make(path, "file"), mode, undefined)
     const node = this.#find(path, "open")
     if (this.#tree.file(node) === undefined) throw systemError("EISDIR", "open", path)
-    this.opened.add(path)
-    return new StateFile(this.#tree, node, mode)
+    const onLook = this.#made.has(node) ? undefined : (): void => void this.read.add(path)
+    return new StateFile(this.#tree, node, mode, onLook)
   }
 
   async rename(source: string, target: string): Promise<void> {
@@ -61,17 +70,27 @@ export class StateDisk implements FileSystem {
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
-    this.measured.add(path)
     const node = this.#tree.lookup(path, "stat")
     if (node === undefined) return undefined
     const file = this.#tree.file(node)
-    return file === undefined ? { kind: "directory", size: 0 } : { kind: "file", size: file.size }
+    if (file === undefined) return { kind: "directory", size: 0 }
+    if (this.#made.has(node)) return { kind: "file", size: file.size }
+    const { measured } = this
+    const { size } = file
+    return {
+      kind: "file",
+      // Most of those who ask want to know whether it is there, and that the names tell.
+      get size(): number {
+        measured.add(path)
+        return size
+      },
+    }
   }
 
   async makeDirectory(path: string): Promise<void> {
     const missing: string[] = []
     for (let at = normalPath(path); (await this.stat(at))?.kind !== "directory"; at = parentPath(at)) missing.push(at)
-    for (const directory of missing.reverse()) createName(this.#tree, directory, "directory")
+    for (const directory of missing.reverse()) this.#make(directory, "directory")
   }
 
   async removeDirectory(path: string): Promise<void> {
@@ -86,7 +105,7 @@ export class StateDisk implements FileSystem {
     const node = this.#find(directory, "lock")
     if (this.#locked.has(node)) return { heldBy: "this process" }
     const path = this.join(directory, fileName)
-    if (this.#tree.lookup(path, "lock") === undefined) createName(this.#tree, path, "file")
+    if (this.#tree.lookup(path, "lock") === undefined) this.#make(path, "file")
     this.#locked.add(node)
     return { release: async () => void this.#locked.delete(node) }
   }
@@ -97,6 +116,12 @@ export class StateDisk implements FileSystem {
 
   join(directory: string, name: string): string {
     return directory.endsWith("/") ? `${directory}${name}` : `${directory}/${name}`
+  }
+
+  #make(path: string, of: "file" | "directory"): number {
+    const { node } = createName(this.#tree, path, of)
+    this.#made.add(node)
+    return node
   }
 
   #find(path: string, syscall: string): number {
@@ -111,14 +136,18 @@ class StateFile implements FileHandle {
   readonly #tree: DiskTree
   readonly #node: number
   readonly #mode: FileMode
+  /** Told when what it holds is looked at. */
+  readonly #onLook: (() => void) | undefined
 
-  constructor(tree: DiskTree, node: number, mode: FileMode) {
+  constructor(tree: DiskTree, node: number, mode: FileMode, onLook: (() => void) | undefined) {
     this.#tree = tree
     this.#node = node
     this.#mode = mode
+    this.#onLook = onLook
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
+    this.#onLook?.()
     return this.#tree.file(this.#node)?.read(target, position) ?? 0
   }
 
@@ -144,6 +173,7 @@ class StateFile implements FileHandle {
   }
 
   async size(): Promise<number> {
+    this.#onLook?.()
     return this.#tree.file(this.#node)?.size ?? 0
   }
 

@@ -42,6 +42,7 @@ describe("the start of recovery", () => {
     expect(await listStart(directory, MANIFEST)).toEqual({
       checkpoints: [],
       segments: [3, 4, 5],
+      sizeBytes: 192,
       isUnused: false,
       firstLsn: 40,
     })

@@ -13,8 +13,8 @@ import { SegmentReader } from "../../src/wal/segment-reader.ts"
 
 const SIZE = 2 * WINDOW_SIZE + 4096
 const PAYLOAD_SIZE = 128
-/** The first window of the search begins where the search does. */
-const FIRST_EDGE = SEGMENT_HEADER_SIZE + WINDOW_SIZE
+/** The first window begins with the file. */
+const FIRST_EDGE = WINDOW_SIZE
 
 async function directoryOn(disk: SimulatedDisk): Promise<LogDirectory> {
   await disk.makeDirectory("/data")

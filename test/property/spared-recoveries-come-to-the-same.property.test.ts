@@ -1,0 +1,36 @@
+// What the exploration of crash states rests on: a recovery that takes over what it can from those before it comes to the
+// same as one that begins with nothing, for every state, in whatever order they come.
+
+import fc from "fast-check"
+import { expect, test } from "vitest"
+import { crashStates } from "../../src/simulation/crash-states.ts"
+import { SimulatedDisk } from "../../src/simulation/simulated-disk.ts"
+import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
+import { recoverDisk } from "./recovered-state.ts"
+import { StateRecoveries } from "./state-recoveries.ts"
+import { historyArbitrary, runHistory, untilSettled } from "./store-history.ts"
+
+const STATES_A_HISTORY = 150
+const SEED = Number(process.env["ORRERY_SEED"] ?? 4_117)
+
+test("a recovery that spares what others did comes to the same as one that spares nothing", async () => {
+  const histories = fc.sample(fc.tuple(historyArbitrary(24, 6), fc.nat()), { numRuns: 3, seed: SEED })
+  let spared = 0
+  for (const [steps, seed] of histories) {
+    const platform = simulatePlatform({ seed, disk: new SimulatedDisk({ seed, keepsTrace: true }) })
+    const { store } = await runHistory(platform, steps, 4096)
+    await untilSettled(platform, store.close())
+    const recoveries = new StateRecoveries()
+    let count = 0
+    for (const state of crashStates(platform.fileSystem.trace(), { seed, limit: STATES_A_HISTORY })) {
+      const beginsEpoch = count++ % 3 === 0
+      const { report, content } = await recoverDisk(state.mount({ keepsTrace: false }), 1, beginsEpoch)
+      expect(await recoveries.recover(state.tree, beginsEpoch), `${state.describe()}, seed ${SEED}`).toEqual({
+        lastLsn: report.lastLsn,
+        content,
+      })
+    }
+    spared += count - recoveries.endCount
+  }
+  expect(spared).toBeGreaterThan(histories.length * 20)
+})
