@@ -1,8 +1,11 @@
 // How the test suite runs: real files and real processes need time, so the limit is generous; two workers, because the
 // machines that run it have two cores. ORRERY_TEST_REPORT names a file that receives the result as JSON as well.
 // ORRERY_MUTANT names a seeded bug that the run has in it (scripts/run-mutants.ts).
+//
+// Files share the processes of the two workers, so that the engine is loaded and compiled twice and not once a file: that
+// halves what the small ones cost. Only what looks at its process as a whole has one to itself.
 
-import { defineConfig, type ViteUserConfig } from "vitest/config"
+import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig } from "vitest/config"
 import { mutantPlugin } from "./test/mutants/mutant-plugin.ts"
 import { chosenMutant } from "./test/mutants/mutants.ts"
 
@@ -12,13 +15,32 @@ const mutant = chosenMutant(process.env)
 /** Whether V8 counts what runs (scripts/coverage.ts): in the source as it is, and not in what a bundler makes of it. */
 const isCounted = process.env["ORRERY_COVERAGE"] === "1"
 
+const ALL = ["test/**/*.test.ts"]
+
+/** What measures the memory of its process, or listens to all of it. */
+const ALONE = ["test/format/value-hostile.test.ts", "test/platform/node-clock.test.ts", "test/store/snapshot.test.ts"]
+
+const alone: TestProjectInlineConfiguration = { extends: true, test: { name: "alone", include: ALONE } }
+
+const shared: TestProjectInlineConfiguration = {
+  extends: true,
+  test: {
+    name: "shared",
+    include: ALL,
+    exclude: ALONE,
+    isolate: false,
+    setupFiles: ["test/fresh-probes.ts"],
+  },
+}
+
 const config: ViteUserConfig = defineConfig({
   plugins: mutant === undefined ? [] : [mutantPlugin(mutant)],
   test: {
     // A module with a bug in it must not be found in the cache by a run without.
     ...(mutant === undefined ? {} : { fsModuleCache: false }),
-    ...(isCounted ? { experimental: { viteModuleRunner: false }, setupFiles: ["test/coverage-writer.ts"] } : {}),
-    include: ["test/**/*.test.ts"],
+    ...(isCounted
+      ? { experimental: { viteModuleRunner: false }, setupFiles: ["test/coverage-writer.ts"], include: ALL }
+      : { globalSetup: ["test/compiled-code.ts"], projects: [alone, shared] }),
     pool: "forks",
     maxWorkers: 2,
     testTimeout: 60_000,

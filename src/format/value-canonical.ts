@@ -5,6 +5,10 @@
 // (TAG_OBJECT or TAG_OBJECT_NULL), its count of fields, its values, and then the SHA-256 of its encoded field names. The
 // names come last so that one pass is enough, and as a digest so that a value of many small objects with long names
 // does not grow beyond a bound: at most 20 times the encoded value.
+//
+// What follows a tag is said here once more, beside value-reader.ts: a reader that took its sizes from a table that both
+// share needed half as much time again for a number (1.5 times, median of five interleaved runs). A test holds the two
+// against each other, tag by tag.
 
 import type { Sha256 } from "../model/digest.ts"
 import { DIGEST_SIZE } from "../model/digest.ts"

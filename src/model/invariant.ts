@@ -24,7 +24,12 @@ export function probe(name: string): void {
   probesReached.set(name, (probesReached.get(name) ?? 0) + 1)
 }
 
-/** How often each probe was reached since the process started. */
+/** How often each probe was reached since the process started, or `forgetProbes` was called. */
 export function probes(): ReadonlyMap<string, number> {
   return probesReached
+}
+
+/** For tests that share a process: counts anew. */
+export function forgetProbes(): void {
+  probesReached.clear()
 }

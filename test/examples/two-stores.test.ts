@@ -3,7 +3,7 @@
 
 import { spawnSync } from "node:child_process"
 import { join } from "node:path"
-import { expect, onTestFinished, test, vi } from "vitest"
+import { expect, onTestFinished, test } from "vitest"
 import { BANK_STEPS, COORDINATOR_STEPS } from "../../examples/two-stores/messages.ts"
 import { Processes } from "../../examples/two-stores/processes.ts"
 import { deposit, settledTotals, transferUntilAnswered } from "../../examples/two-stores/transfers.ts"
@@ -14,13 +14,9 @@ const MONEY = 1_000
 async function started(): Promise<Processes> {
   const directory = await temporaryDirectory()
   // To start takes most of the time. Processes that end by themselves leave their compiled code to the others.
-  vi.stubEnv("NODE_COMPILE_CACHE", join(directory, "compiled"))
   await (await Processes.start(join(directory, "first"))).stop()
   const processes = await Processes.start(directory)
-  onTestFinished(async () => {
-    vi.unstubAllEnvs()
-    await processes.stop()
-  })
+  onTestFinished(() => processes.stop())
   await deposit(processes, "ada", MONEY)
   return processes
 }

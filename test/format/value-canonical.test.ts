@@ -4,9 +4,26 @@ import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import { ShapeRegistry } from "../../src/format/shape-registry.ts"
 import { CanonicalWriter } from "../../src/format/value-canonical.ts"
+import { ValueDecoder } from "../../src/format/value-decoder.ts"
 import { ValueEncoder } from "../../src/format/value-encoder.ts"
+import { TAG_REFERENCE, TAG_REGEXP } from "../../src/format/value-tags.ts"
 import { merkleValueDigest } from "../../src/index.ts"
 import { nodeSha256 } from "../../src/platform/node/node-platform.ts"
+
+/** Where a value of that tag ends which has zeros behind it, or what is wrong with that. */
+function endOf(tag: number, read: (bytes: Buffer, end: number) => unknown): number | "unknown" | "damaged" {
+  for (let size = 1; size < 16; size++) {
+    const bytes = Buffer.alloc(size)
+    bytes[0] = tag
+    try {
+      read(bytes, size)
+      return size
+    } catch (error) {
+      if (String(error).includes("unknown tag")) return "unknown"
+    }
+  }
+  return "damaged"
+}
 
 /** The canonical form of a value that is written by a store which has seen the others before. */
 function canonicalAfter(seen: readonly unknown[], value: unknown): { readonly form: string; readonly encoded: string } {
@@ -131,4 +148,16 @@ describe("the canonical form of a value", () => {
     expect(() => writer.write(2, Buffer.from([0xff]), 0, 1)).toThrow(/unknown tag/)
     expect(() => writer.write(2, Buffer.alloc(1000, 0xc1), 0, 1000)).toThrow(/containers inside each other/)
   })
+})
+
+test("the reader and the canonical writer know the same tags, and end their values at the same byte", () => {
+  const decoder = new ValueDecoder(new ShapeRegistry())
+  const writer = new CanonicalWriter(new ShapeRegistry(), nodeSha256)
+  const tags = Array.from({ length: 256 }, (_, tag) => tag)
+  const differing = tags.filter((tag) => {
+    const read = endOf(tag, (bytes, end) => decoder.decode(bytes, 0, end))
+    return read !== endOf(tag, (bytes, end) => writer.write(2, bytes, 0, end))
+  })
+  // Zeros are numbers, where the source of an expression is text, and lead a reference to an object that is not there.
+  expect(differing).toEqual([TAG_REGEXP, TAG_REFERENCE])
 })

@@ -17,9 +17,8 @@ const LANES = 3
 
 const entry = new URL("kill-9-writer.ts", import.meta.url)
 
-/** The writers' compiled code: to start takes most of a cycle. Only a process that ends by itself leaves it to the others. */
+/** To start takes most of a cycle. Only a process that ends by itself leaves its compiled code to the others. */
 async function compileWriter(directory: string): Promise<void> {
-  process.env["NODE_COMPILE_CACHE"] = join(directory, "compiled")
   const child = fork(entry, [join(directory, "first"), "0", "synced", "200"], { execArgv: [], stdio: "ignore" })
   expect(await once(child, "exit")).toEqual([0, null])
 }
