@@ -63,7 +63,7 @@ export class LiveWindow {
     this.#order = orderFrom(options)
     this.#low = offset
     this.#high = offset + limit
-    this.#sorted = new SortedBlocks<Entry>(this.#order.compare)
+    this.#sorted = new SortedBlocks<Entry>(this.#order.compare, fenceOf)
   }
 
   /** Rows that match, those outside the window included. */
@@ -178,7 +178,8 @@ export class LiveWindow {
     const high = this.#high
     const low = this.#low
     const sortKey = this.#order.sortKeyOf(value, entry.key)
-    const isMoved = this.#order.compare({ key: entry.key, sortKey }, entry) !== 0
+    const abbreviated = this.#order.abbreviate(sortKey)
+    const isMoved = abbreviated !== entry.abbreviated || this.#order.compare({ key: entry.key, sortKey }, entry) !== 0
     const from = isMoved ? this.#sorted.remove(entry, high) : this.#sorted.rankOf(entry, high)
     const wasIn = from >= low && from < high
     const before = wasIn && deltas !== undefined ? this.#rowOf(entry) : undefined
@@ -187,7 +188,7 @@ export class LiveWindow {
     entry.value = value
     entry.version = version
     entry.sortKey = sortKey
-    entry.abbreviated = this.#order.abbreviate(sortKey)
+    entry.abbreviated = abbreviated
     const to = isMoved ? this.#sorted.add(entry, high) : from
     if (deltas === undefined) return
     const isIn = to >= low && to < high
@@ -234,6 +235,11 @@ export class LiveWindow {
     entry.earlier = undefined
     return entry.row
   }
+}
+
+/** Its place, which stays when the row moves. */
+function fenceOf({ key, sortKey, abbreviated }: Entry): Entry {
+  return { key, value: undefined, version: 0, sortKey, abbreviated, row: undefined, earlier: undefined }
 }
 
 function orderFrom({ orderBy, order, part }: WindowOptions): RowOrder {

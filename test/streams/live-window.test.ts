@@ -259,3 +259,85 @@ test("sorted blocks tell ranks and items like a sorted array, also when they spl
   expect(all()).toEqual(model)
   expect(blocks.count).toBe(model.length)
 })
+
+test("sorted blocks of which only the first ranks are asked for have these in order, whatever moves behind them", () => {
+  interface Item {
+    value: number
+    abbreviated: number
+  }
+  const compare = (left: Item, right: Item): number => left.value - right.value
+  const bounds = fc.record({
+    seed: fc.nat(),
+    high: fc.constantFrom(1, 20, 300, 700),
+    keyCount: fc.constantFrom(3, 5_000),
+  })
+  const check = ({ seed, high, keyCount }: { seed: number; high: number; keyCount: number }): void => {
+    const blocks = new SortedBlocks<Item>(compare, (item) => ({ ...item }))
+    let chance = seed
+    const next = (bound: number): number => {
+      chance = (Math.imul(chance, 1_103_515_245) + 12_345) >>> 0
+      return (chance >>> 8) % bound
+    }
+    const abbreviate = (value: number): number => Math.floor((value * keyCount) / 1e9)
+    const taken = new Set<number>()
+    const place = (): number => {
+      for (;;) {
+        const value = next(0xffffff) * 50 + next(50)
+        if (!taken.has(value)) return value
+      }
+    }
+    const made = (): Item => {
+      const value = place()
+      taken.add(value)
+      return { value, abbreviated: abbreviate(value) }
+    }
+    const items = Array.from({ length: 1_000 }, made).toSorted(compare)
+    blocks.load(items.toReversed())
+    for (let turn = 0; turn < 800; turn++) {
+      const isGoing = turn >= 400
+      // Anywhere; then from the front, until blocks from behind are there.
+      const rank = next(isGoing ? Math.min(high, items.length) : items.length)
+      const item = items[rank] as Item
+      if (isGoing) expect(blocks.at(rank)).toBe(item)
+      const from = blocks.remove(item, high)
+      expect(Math.min(from, high)).toBe(Math.min(rank, high))
+      expect(blocks.remove(item, high)).toBe(-1)
+      taken.delete(item.value)
+      if (isGoing) items.splice(rank, 1)
+      else {
+        item.value = place()
+        taken.add(item.value)
+        item.abbreviated = abbreviate(item.value)
+        const to = blocks.add(item, high)
+        items.sort(compare)
+        expect(Math.min(to, high)).toBe(Math.min(items.indexOf(item), high))
+        expect(Math.min(blocks.rankOf(item, high), high)).toBe(Math.min(to, high))
+      }
+      // Somebody looks at one behind now and then.
+      const looked = next(items.length)
+      if (turn % 4 === 0) expect(blocks.at(looked)).toBe(items[looked])
+    }
+    expect(blocks.slice(0, high)).toEqual(items.slice(0, high))
+    expect(blocks.slice(0, Infinity)).toEqual(items)
+  }
+  fc.assert(fc.property(bounds, check), { numRuns: 6 })
+})
+
+test("a window over many rows stays right when the rows move that divide its blocks", () => {
+  const values = new Map(Array.from({ length: 600 }, (_, n) => [`k${n}`, n * 10]))
+  // The first part is the same for all: rows are told apart by what they are, and not by numbers that stand for them.
+  const orderBy = [{ by: () => 0 }, { by: byNumber }]
+  const window = windowOf({ orderBy, limit: 600 }, Object.fromEntries(values))
+  const first = windowOf({ orderBy, limit: 3 }, Object.fromEntries(values))
+  for (let turn = 0; turn < 300; turn++) {
+    const ranked = [...values].toSorted(([, left], [, right]) => left - right)
+    // Blocks are loaded with 192 rows each: the last of one goes anywhere, and then others do.
+    const [key] = ranked[(191 + turn * 192) % 600] as [string, number]
+    const value = ((turn * 2_741) % 6_000) + 0.5 + turn / 1_000
+    values.set(key, value)
+    for (const each of [window, first]) each.step([put(key, value)])
+  }
+  const expected = [...values.values()].toSorted((left, right) => left - right)
+  expect(valuesOf(window.result)).toEqual(expected)
+  expect(valuesOf(first.result)).toEqual(expected.slice(0, 3))
+})
