@@ -33,6 +33,7 @@ import { row as pauses } from "./pauses.bench.ts"
 import { row as prepare } from "./prepare.bench.ts"
 import { row as puts } from "./puts.bench.ts"
 import { row as recovery } from "./recovery.bench.ts"
+import { row as redis } from "./redis.bench.ts"
 import { asMarkdown, asText, figure, summaryOf } from "./report.ts"
 import type { Figure, Report } from "./report.ts"
 import { row as shrink } from "./shrink.bench.ts"
@@ -62,6 +63,7 @@ const rows: readonly Row[] = [
   feed,
   views,
   changes,
+  redis,
   live,
   ...(hasStandalone("streams")
     ? [standaloneRow("streams", "The change feed alone, without disk", 45, feedFigures)]

@@ -122,3 +122,11 @@ export function readLatin1(source: Buffer, start: number, size: number): string 
   if (size <= READ_CALL_SIZE_MAX && readShort !== undefined) return readShort(source, start, size)
   return source.latin1Slice(start, start + size)
 }
+
+/** The string that the bytes are in UTF-8. Short ones in ASCII, as keys mostly are, are read without a call into C++. */
+export function readUtf8(source: Buffer, start: number, size: number): string {
+  if (size > READ_CALL_SIZE_MAX || readShort === undefined) return source.utf8Slice(start, start + size)
+  let units = 0
+  for (let index = 0; index < size; index++) units |= source[start + index] as number
+  return units < 0x80 ? readShort(source, start, size) : source.utf8Slice(start, start + size)
+}

@@ -14,6 +14,7 @@ import {
 } from "../format/record.ts"
 import { ShapeRegistry } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
+import { readUtf8 } from "../format/value-text.ts"
 import type { Change } from "../model/change.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Cursors } from "./cursor.ts"
@@ -86,8 +87,7 @@ export class FeedChange implements Change {
 
   get key(): string {
     if (this.#key === undefined) {
-      const start = this.#offset + RECORD_HEADER_SIZE
-      this.#key = this.#records.bytes.utf8Slice(start, start + this.#keySize)
+      this.#key = readUtf8(this.#records.bytes, this.#offset + RECORD_HEADER_SIZE, this.#keySize)
     }
     return this.#key
   }
@@ -121,7 +121,9 @@ export class FeedChange implements Change {
   }
 
   get #keySize(): number {
-    return this.#records.bytes.readUInt16LE(this.#offset + RECORD_KEY_SIZE)
+    const { bytes } = this.#records
+    const at = this.#offset + RECORD_KEY_SIZE
+    return (bytes[at] as number) | ((bytes[at + 1] as number) << 8)
   }
 
   #decode(): unknown {
