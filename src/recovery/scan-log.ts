@@ -142,7 +142,7 @@ async function scanBehind(
   }
   const segments = start.segments.slice(known.length)
   let tail: TailToRepair | undefined
-  let nextSegment = start.segments[0] + known.length
+  let nextSegment = start.segments[0]
   let stop: ScanStop = "end"
   for (const [index, segment] of segments.entries()) {
     const scan = await scanSegment(directory, segment, state, trusted, onBytes)

@@ -447,7 +447,6 @@ describe("a disk that refuses while a checkpoint is made", () => {
       }
       expect(failures).toBeGreaterThan((last - first) / 2)
     },
-    30_000,
   )
 
   test("fault 14: checkpoints that are made by themselves are tried again, after a pause that grows, until they succeed", async () => {

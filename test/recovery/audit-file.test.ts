@@ -47,6 +47,18 @@ test("a disk that cannot read it is StorageFailed, and carries nothing over; one
   expect(disk.openFileCount).toBe(0)
 })
 
+test("lines follow each other, and only one that was torn is ended first", async () => {
+  const disk = await diskWith(line("opened"))
+  await appendLines(disk, PATH, line("checkpointed"), false)
+  const bytesIn = (): string => Buffer.from(disk.files().get(`${PATH}/${AUDIT_FILE}`) ?? []).toString()
+  expect(bytesIn()).toBe(line("opened") + line("checkpointed"))
+  const handle = await disk.open(`${PATH}/${AUDIT_FILE}`, "write")
+  await handle.truncate((await handle.size()) - 1)
+  await handle.close()
+  await appendLines(disk, PATH, line("closed"), true)
+  expect(bytesIn()).toBe(line("opened") + line("checkpointed") + line("closed"))
+})
+
 test("a failed write is told by its own code, also where the half of it cannot be taken back", async () => {
   const disk = await diskWith(line("opened"))
   const operation = disk.operations.length + 1

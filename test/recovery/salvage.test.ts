@@ -251,6 +251,12 @@ describe("damage to checkpoints", () => {
     expect(await expectSalvaged(store, damaged)).toMatchObject({ checkpoint: 2, lostRanges: [] })
   })
 
+  test("of its head leaves nothing known of it, and is met in the same way", async () => {
+    const store = await checkedStore({ parts, end: "closed", keep: 2 })
+    const damaged = withBytes(store.files, checkpointFile(3), 20, Uint8Array.of(9))
+    expect(await expectSalvaged(store, damaged)).toMatchObject({ checkpoint: 2, lostRanges: [] })
+  })
+
   test("of all of them, where the log is whole, is met by the log", async () => {
     const store = await checkedStore({ parts: [20, 20, 5], end: "closed" })
     let damaged = withBytes(store.files, checkpointFile(1), 300, Uint8Array.of(1, 2, 3))

@@ -3,6 +3,7 @@
 import { readdir, readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
+import { readManifest } from "../../src/checkpoint/manifest-file.ts"
 import { CannotOpen, Corruption, HistoryExpired, open } from "../../src/index.ts"
 import type { Store } from "../../src/index.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
@@ -84,6 +85,28 @@ describe("the past", () => {
     expect(await at(last)).toBe("last")
     expect(await at(last + 1e6)).toBe("last")
     await untilSettled(platform, store.close())
+  })
+
+  test("by time, where the clock was set back before the only checkpoint: what the log begins with was not made yet", async () => {
+    const platform = simulatePlatform({ seed: 6 })
+    const done = <T>(work: Promise<T>): Promise<T> => untilSettled(platform, work)
+    const keep = { checkpoints: 1 }
+    const store = await done(open("/data", { platform, segmentBytes: 4096, checkpoint: false, keep }))
+    const table = store.table("t")
+    for (let n = 0; n < 60; n++) await done(table.put(`k${n}`, "v".repeat(200)))
+    const made = platform.clock.wallMs()
+    platform.clock.jumpWall(-7_200_000)
+    await done(store.checkpoint())
+    const { fileSystem, checksum } = platform
+    const firstLsn = (await done(readManifest(fileSystem, "/data", checksum))).manifest?.firstLsn ?? 0
+    expect(firstLsn).toBeGreaterThan(1)
+    await expect(contentAt(platform, new Date(made - 3_600_000))).rejects.toMatchObject({
+      _tag: "HistoryExpired",
+      lsn: firstLsn - 1,
+      oldest: 61,
+    })
+    expect((await contentAt(platform, new Date(made))).size).toBe(60)
+    await done(store.close())
   })
 
   test("outside of what is kept is refused with the oldest that is there", async () => {
