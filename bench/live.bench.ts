@@ -1,5 +1,6 @@
 // Live queries: what a change costs that a ranked result of 20 out of 100,000 rows has to follow, against libraries that
-// keep such results; what it adds to the writers of a whole store; and what 1,000 queries on one table cost together.
+// keep such results; what it adds to the writers of a whole store; what 1,000 queries on one table cost together; and what a
+// change costs that concerns one or two of many queries over keys of an index.
 //
 // The peers keep everything in memory and acknowledge nothing. They get their changes by the shortest way that they have,
 // one at a time, and the result must be right behind each. The engine's figure is what the query adds to a put: the
@@ -25,7 +26,11 @@ const PEER_MS = 2_000
 const PEER_COUNT_MIN = 20
 const TURN_COUNT = 6
 
-export const scenarios: Scenarios = { follow, added, many }
+/** Keys of the index that queries are over, each of as many rows. */
+const INDEX_KEY_COUNT = 10_000
+const ROUTED_COUNTS = [1, 100, 10_000] as const
+
+export const scenarios: Scenarios = { follow, added, many, routed }
 
 /** Ranks that change, all as likely to be anywhere. */
 function changesOf(count: number, rows: number, round: number): UserRecord[] {
@@ -136,12 +141,67 @@ async function many({ directory, count, mode, round }: ScenarioInput): Promise<M
   return { numbers: { changeUs: (cpuMs * 1e3) / putCount, readyMs } }
 }
 
+/**
+ * The engine: as many queries as `mode` says, each over a key of an index; puts before they are there, and with them. Every
+ * change is of a row of one of the queries; every other one moves it to another query.
+ */
+async function routed({ directory, count, mode, round }: ScenarioInput): Promise<Measured> {
+  const orrery = await filled(directory, count)
+  const queryCount = Number(mode)
+  const users = orrery.store.table("users", {
+    indexes: { group: (user: UserRecord): number => user.id % INDEX_KEY_COUNT },
+  })
+  await users.indexReady()
+  const putCount = 20_000
+  const measure = async (salt: number): Promise<number> => {
+    const groups = uniform(putCount, queryCount, SEED + salt)
+    const rows = uniform(putCount, Math.floor(count / INDEX_KEY_COUNT), SEED + 31 * salt)
+    const watch = new PauseWatch()
+    await runCallers(
+      1000,
+      putCount,
+      (index) => {
+        const group = groups[index] as number
+        const n = group + (rows[index] as number) * INDEX_KEY_COUNT
+        const id = index % 2 === 0 ? n : (groups[(index * 7) % putCount] as number)
+        return orrery.put(keyOf(n), { ...recordOf(n), id, score: index })
+      },
+      new Latencies(),
+    )
+    await new Promise((resolve) => setImmediate(resolve))
+    return (((await watch.stop())["threadCpuMs"] ?? Number.NaN) * 1e3) / putCount
+  }
+  const turns = async (): Promise<number> => {
+    const found: number[] = []
+    for (let turn = 0; turn < TURN_COUNT; turn++) found.push(await measure(100 * round + turn))
+    // The first one warms up.
+    return medianOf(found.slice(1))
+  }
+  const putUs = await turns()
+  const startMs = performance.now()
+  const queries = Array.from({ length: queryCount }, (_, equals) =>
+    users.live({ index: "group", equals, orderBy: ({ score }) => -score, limit: LIMIT }),
+  )
+  await Promise.all(queries.map(({ ready }) => ready))
+  const readyMs = performance.now() - startMs
+  const changeUs = (await turns()) - putUs
+  for (const [group, { result }] of queries.entries()) {
+    expectEqual(`rows of query ${group}`, result.length, Math.min(LIMIT, users.index("group").count(group)))
+  }
+  await orrery.close()
+  return { numbers: { changeUs, putUs, readyMs } }
+}
+
 function ranked({ users }: OrreryStore): LiveQuery<UserRecord> {
   return users.live({ orderBy: [{ by: ({ score }) => score, direction: "descending" }], limit: LIMIT })
 }
 
 function putOf(orrery: OrreryStore, record: UserRecord): Promise<unknown> {
   return orrery.put(keyOf(record.id), record)
+}
+
+function routedName(queries: number): string {
+  return `orrery, added to a put by ${queries.toLocaleString("en")} queries over keys of an index`
 }
 
 function lineOf(series: Series): string[] {
@@ -161,6 +221,11 @@ async function run(context: Context): Promise<Report> {
     })),
     { name: "orrery, a put with 1,000 queries by where", scenario: "many", input: { count, mode: "where" } },
     { name: "orrery, a put with 1,000 queries by prefix", scenario: "many", input: { count, mode: "prefix" } },
+    ...ROUTED_COUNTS.map((queries): Variant => ({
+      name: routedName(queries),
+      scenario: "routed",
+      input: { count, mode: String(queries) },
+    })),
   ]
   const all = await interleave(
     context,
@@ -172,6 +237,10 @@ async function run(context: Context): Promise<Report> {
   const [own, ...others] = all
   const peers = others.slice(0, 3).filter((series) => series.isMeasured)
   const best = Math.min(...peers.map((series) => series.median("changeUs")))
+  const routedUs = (queries: number): number[] =>
+    all.find(({ name }) => name === routedName(queries))?.values("changeUs") ?? []
+  const few = routedUs(1)
+  const moreOften = routedUs(10_000).map((us, index) => us / (few[index] ?? Number.NaN))
   const ownUs = own?.values("changeUs") ?? []
   return {
     title: "Live queries",
@@ -179,6 +248,7 @@ async function run(context: Context): Promise<Report> {
     tables: [{ header: ["who", "a change", "until the first result"], rows: all.map(lineOf) }],
     figures: [
       figure("a change that a live query follows", { atMost: 5, unit: " µs" }, ownUs, 1),
+      figure("a change with 10,000 queries over keys of an index, against 1", { atMost: 4 }, moreOften),
       figure("against the best peer", { atLeast: 10 }, peers.length === 0 ? [] : ownUs.map((us) => best / us)),
     ],
     notes: notesOf(all),

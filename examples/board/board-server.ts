@@ -2,7 +2,8 @@
 // over server-sent events. The store is all that there is: a server that was killed goes on where its log ends.
 //
 //   GET  /              the page
-//   GET  /events        server-sent events: `rows`, the ranked table as deltas; `commit`, with the commit's LSN as its id
+//   GET  /events        server-sent events: `rows`, the ranked table as deltas; `commit`, with the commit's LSN as its id;
+//                       with `?country=DE` the table has the cities of that country only
 //   POST /cities/<id>   { "population": n }, answered with { "lsn": n } when it is on the disk
 //
 // A browser that has lost its connection sends the id of the last commit that it got, and the change feed goes on behind
@@ -45,14 +46,17 @@ export class BoardServer {
   }
 }
 
+const byPopulation = [{ by: ({ population }: City): number => population, direction: "descending" }] as const
+
+/** One function, wherever the table is opened: that is what makes it the same index. */
+const countryOf = ({ country }: City): string => country
+
+const rowOf = ({ name, country, population }: City): BoardRow => ({ name, country, population })
+
 /** Serves the table "cities" of the store; port 0: any that is free. */
 export async function serveBoard(store: Store, port: number): Promise<BoardServer> {
-  const cities = store.table<City>("cities")
-  const query = cities.live({
-    orderBy: [{ by: ({ population }) => population, direction: "descending" }],
-    limit: ROW_COUNT,
-    select: ({ name, country, population }): BoardRow => ({ name, country, population }),
-  })
+  const cities = store.table<City>("cities", { indexes: { country: countryOf } })
+  const query = cities.live({ orderBy: byPopulation, limit: ROW_COUNT, select: rowOf })
   await query.ready
   const server = createServer((request, response) => {
     answer(store, cities, query, request, response).catch((error: unknown) => {
@@ -75,11 +79,16 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { method, url = "/" } = request
+  const { method } = request
+  const { pathname: url, searchParams } = new URL(request.url ?? "/", "http://board")
   if (method === "GET" && url === "/") {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(page)
   } else if (method === "GET" && url === "/events") {
-    await sendEvents(store, cities, query, request, response)
+    const equals = searchParams.get("country")
+    if (equals === null) return sendEvents(store, cities, query, request, response)
+    // One for each connection: a change costs those of its country, and not those of others.
+    using own = cities.live({ index: "country", equals, orderBy: byPopulation, limit: ROW_COUNT, select: rowOf })
+    await sendEvents(store, cities, own, request, response)
   } else if (method === "POST" && url.startsWith("/cities/")) {
     const { population } = JSON.parse(await bodyOf(request)) as { readonly population: unknown }
     if (typeof population !== "number") throw new TypeError("population must be a number")

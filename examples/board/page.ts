@@ -51,7 +51,7 @@ export const page: string = `<!doctype html>
     touched.clear()
   }
 
-  const events = new EventSource("/events")
+  const events = new EventSource("/events" + location.search)
   events.onopen = () => (state.textContent = "live")
   events.onerror = () => (state.textContent = "reconnecting")
   events.addEventListener("rows", ({ data }) => {

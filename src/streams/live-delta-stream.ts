@@ -49,6 +49,7 @@ export class LiveDeltaHub<Value> {
 
   /** Hands a batch to those who have not seen the result behind it. */
   publish(batch: LiveDeltas<Value>, batchCount: number): void {
+    if (this.isIdle) return
     for (const taker of Array.from(this.#takers)) {
       if (this.#takers.has(taker) && taker.since < batchCount) taker.take(batch)
     }

@@ -13,6 +13,7 @@ import type { LiveHost, LiveNode, LiveSource } from "./live-node.ts"
 interface Route {
   readonly node: LiveNode<unknown>
   readonly source: number
+  readonly prefix: string
 }
 
 /** By the source, of which every live value has its own. */
@@ -86,7 +87,11 @@ export class LiveRouter implements LiveHost {
   add(node: LiveNode<unknown>): void {
     this.#nodes.add(node)
     for (const [index, source] of node.sources.entries()) {
-      madeIn(this.#tables, source.table, () => new TableRoutes()).add(source, { node, source: index })
+      madeIn(this.#tables, source.table, () => new TableRoutes()).add(source, {
+        node,
+        source: index,
+        prefix: source.prefix,
+      })
     }
   }
 
@@ -181,7 +186,7 @@ function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: 
 /** Gives the change to all of them; those that take it share the object. */
 function give(routes: Routes, { kind, key, lsn, value }: Change, touched: Set<LiveNode<unknown>>): void {
   const first = { source: 0, key, isThere: kind === "put", value, version: lsn }
-  for (const [{ prefix }, { node, source }] of routes) {
+  for (const { node, source, prefix } of routes.values()) {
     // Found by a part of an index, or by the prefix already.
     if (prefix !== "" && !key.startsWith(prefix)) continue
     if (node.receive(source === 0 ? first : { ...first, source })) touched.add(node)

@@ -78,7 +78,7 @@ export class SortedBlocks<Item extends Abbreviated> {
       block.keys = undefined
       items.push(item)
     } else {
-      const keys = this.#sorted(block)
+      const keys = this.#roomIn(block)
       const at = this.#placeIn(items, keys, item)
       keys.copyWithin(at + 1, at, items.length)
       keys[at] = item.abbreviated
@@ -170,6 +170,12 @@ export class SortedBlocks<Item extends Abbreviated> {
     return block.keys
   }
 
+  /** The same, with room for one more. */
+  #roomIn(block: Block<Item>): Float64Array {
+    const keys = this.#sorted(block)
+    return keys.length > block.items.length ? keys : (block.keys = keysOf(block.items))
+  }
+
   /** The block that the item belongs to: the first one whose fence does not stand before it. */
   #blockOf(item: Item): number {
     const fences = this.#fenceKeys
@@ -241,8 +247,9 @@ export class SortedBlocks<Item extends Abbreviated> {
   }
 }
 
+/** With room for as many again: most results are small, and there are many of them. */
 function keysOf(items: readonly Abbreviated[]): Float64Array {
-  const keys = new Float64Array(BLOCK_COUNT_MAX + 1)
+  const keys = new Float64Array(Math.min(BLOCK_COUNT_MAX + 1, Math.max(8, items.length * 2)))
   for (let at = 0; at < items.length; at++) keys[at] = (items[at] as Abbreviated).abbreviated
   return keys
 }

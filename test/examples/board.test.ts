@@ -50,10 +50,14 @@ interface ServerEvent {
 }
 
 /** The events of a connection, until somebody has enough of them. */
-async function* eventsOf(url: string, lastEventId?: number): AsyncGenerator<ServerEvent, undefined> {
+async function* eventsOf(
+  url: string,
+  lastEventId?: number,
+  search: string = "",
+): AsyncGenerator<ServerEvent, undefined> {
   const headers: Record<string, string> = lastEventId === undefined ? {} : { "last-event-id": String(lastEventId) }
   const ending = new AbortController()
-  const response = await fetch(`${url}/events`, { headers, signal: ending.signal })
+  const response = await fetch(`${url}/events${search}`, { headers, signal: ending.signal })
   expect(response.headers.get("content-type")).toBe("text/event-stream")
   let text = ""
   try {
@@ -98,9 +102,15 @@ async function follow(url: string, to: number, lastEventId?: number): Promise<{ 
   return { ids, rows }
 }
 
-async function firstKeys(url: string): Promise<string[]> {
-  for await (const { event, data } of eventsOf(url)) {
-    if (event === "rows") return (data as { deltas: LiveDelta[] }).deltas.map(({ key }) => key)
+interface City {
+  readonly country: string
+  readonly population: number
+}
+
+/** The rows that a connection begins with. */
+async function firstRows(url: string, search?: string): Promise<LiveDelta<City>[]> {
+  for await (const { event, data } of eventsOf(url, undefined, search)) {
+    if (event === "rows") return (data as { deltas: LiveDelta<City>[] }).deltas
   }
   return []
 }
@@ -108,8 +118,14 @@ async function firstKeys(url: string): Promise<string[]> {
 test("a client that comes again with its last id misses no commit and gets none twice, over a kill of the server", async () => {
   const directory = join(await temporaryDirectory(), "board")
   const board = await startBoard(directory)
-  const keys = await firstKeys(board.url)
+  const shown = await firstRows(board.url)
+  const keys = shown.map(({ key }) => key)
   expect(keys).toHaveLength(20)
+  const { country } = (shown[0] as LiveDelta<City>).value
+  const ofCountry = await firstRows(board.url, `?country=${encodeURIComponent(country)}`)
+  expect(new Set(ofCountry.map(({ value }) => value.country))).toEqual(new Set([country]))
+  const largest = shown.filter(({ value }) => value.country === country).map(({ key }) => key)
+  expect(ofCountry.slice(0, largest.length).map(({ key }) => key)).toEqual(largest)
   const acknowledged: number[] = []
   const seen: number[] = []
   const reading = (async () => {

@@ -1,7 +1,7 @@
 // The types of indexes: their names, and their keys by what their functions return.
 
 import { expectTypeOf, test } from "vitest"
-import type { StandardSchema, Store, TableIndex } from "../../src/index.ts"
+import type { LiveQuery, StandardSchema, Store, TableIndex } from "../../src/index.ts"
 
 interface User {
   readonly city: string
@@ -31,6 +31,21 @@ export function withAnnotations(): void {
   expectTypeOf(users.index("tags")).toEqualTypeOf<TableIndex<User, string>>()
   expectTypeOf(users.index("born").min()).toEqualTypeOf<Date | undefined>()
   expectTypeOf(users.index("email")).toEqualTypeOf<TableIndex<User, string>>()
+  expectTypeOf(users.live({ index: "age", range: { from: 18, reverse: true }, limit: 3 })).toEqualTypeOf<
+    LiveQuery<User>
+  >()
+  expectTypeOf(
+    users.live({ index: "born", equals: new Date(0), where: ({ age }) => age === 3, select: ({ city }) => city }),
+  ).toEqualTypeOf<LiveQuery<string>>()
+  expectTypeOf(
+    users.join(users, { index: "tags", equals: "a", on: ({ email }) => email, select: (_, { city }) => city }),
+  ).toEqualTypeOf<LiveQuery<string>>()
+  // @ts-expect-error the keys of this index are numbers
+  users.live({ index: "age", equals: "old" })
+  // @ts-expect-error its bounds are as well
+  users.live({ index: "age", range: { from: "old" } })
+  // @ts-expect-error how many rows there are is said beside the range
+  users.live({ index: "age", range: { limit: 3 } })
   // @ts-expect-error there is no such index
   users.index("town")
   // @ts-expect-error the keys of this index are strings
