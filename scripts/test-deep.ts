@@ -65,6 +65,14 @@ const kinds: readonly Kind[] = [
     variable: "ORRERY_INTERLEAVINGS",
   },
   {
+    name: "list-append",
+    unit: "transactions judged by the list-append checker",
+    goal: 50_000_000,
+    portion: 1_000_000,
+    files: ["test/property/transactions-pass-the-list-append-checker"],
+    variable: "ORRERY_LIST_TRANSACTIONS",
+  },
+  {
     name: "folds",
     unit: "histories with checkpoints against a map",
     goal: 20_000,

@@ -22,14 +22,15 @@ export interface TryParts {
   readonly prepared: PreparedTransactions
 }
 
-/** Others came first. Met by the runner alone. */
-export class Conflict extends Error {
+/** Others came first. Met by the runner alone, often perhaps: no error, which would cost a stack trace each time. */
+export class Conflict {
   readonly keys: readonly ConflictingKey[]
+  /** What is in the way, where nobody has changed anything. */
+  readonly cause: KeyInDoubt | undefined
 
-  /** `cause`: what is in the way, where nobody has changed anything. */
   constructor(keys: readonly ConflictingKey[], cause?: KeyInDoubt) {
-    super("others came first", cause === undefined ? undefined : { cause })
     this.keys = keys
+    this.cause = cause
   }
 
   /** What the user hears of it, after so many tries. */
@@ -104,6 +105,7 @@ export class TransactionTry<Result> implements AloneStep {
     const keys = this.transaction.conflicts()
     // What it keeps is of no more use, and the commit may take a while.
     this.release()
+    // oxlint-disable-next-line typescript/only-throw-error -- the runner catches it, and tells users an error
     if (keys.length > 0) throw new Conflict(keys)
     return this.#operations()
   }

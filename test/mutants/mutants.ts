@@ -15,6 +15,7 @@ import { preparedMutants } from "./mutants-of-prepared-transactions.ts"
 import { recoveryMutants } from "./mutants-of-recovery.ts"
 import { restartMutants } from "./mutants-of-restarts.ts"
 import { storeMutants } from "./mutants-of-the-store.ts"
+import { transactionMutants } from "./mutants-of-transactions.ts"
 
 export const mutants: readonly Mutant[] = [
   ...platformMutants,
@@ -24,6 +25,7 @@ export const mutants: readonly Mutant[] = [
   ...storeMutants,
   ...indexMutants,
   ...expiryMutants,
+  ...transactionMutants,
   ...preparedMutants,
   ...metadataMutants,
   ...restartMutants,

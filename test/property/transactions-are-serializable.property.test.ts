@@ -14,7 +14,7 @@ import { TransactionHistory, violations } from "./transaction-history.ts"
 import type { Done, Plan } from "./transaction-history.ts"
 
 /** Transactions of the default run; ORRERY_TRANSACTIONS asks for more. */
-const TRANSACTION_COUNT = Number(process.env["ORRERY_TRANSACTIONS"] ?? 50_000)
+const TRANSACTION_COUNT = Number(process.env["ORRERY_TRANSACTIONS"] ?? 10_000)
 const TRANSACTIONS_A_RUN = 2_000
 const SEED = Number(process.env["ORRERY_SEED"] ?? 20_261_121)
 
