@@ -103,7 +103,7 @@ export class LiveQueries {
     // Where the store closes, everything ends.
     if (reason instanceof StoreClosed) return
     for (const node of Array.from(this.#router.nodes)) {
-      if (node.sources.some(({ part }) => part?.index === followed)) node.fail("its index went", reason)
+      if (node.sources.some(({ part }) => part?.index === followed)) node.fail("it followed its index", reason)
     }
   }
 
