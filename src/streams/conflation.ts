@@ -30,24 +30,16 @@ export class Conflation {
     return this.#timeMs
   }
 
-  /** Merges a commit that follows the others. */
-  add(commit: Commit): void {
-    // The time of the oldest one: it is that one which waits.
-    if (this.#commitCount === 0) this.#timeMs = commit.timeMs
-    this.lsn = commit.lsn
-    this.#commitCount += commit.merged ?? 1
-    for (const change of commit.changes) {
-      const id = idOf(change)
-      const older = this.#latest.get(id)
-      if (older !== undefined) {
-        this.size -= sizeOf(older)
-        // The order is that of the last changes.
-        this.#latest.delete(id)
-      }
-      const own = change instanceof FeedChange ? change.detached() : change
-      this.size += sizeOf(own)
-      this.#latest.set(id, own)
+  /** Merges commits that follow the others. Of their records only the last of each key is taken out of its frame. */
+  add(commits: readonly Commit[]): void {
+    for (const { lsn, merged = 1, timeMs } of commits) {
+      // The time of the oldest one: it is that one which waits.
+      if (this.#commitCount === 0) this.#timeMs = timeMs
+      this.lsn = lsn
+      this.#commitCount += merged
     }
+    const last = lastChanges(commits)
+    for (let change = last.pop(); change !== undefined; change = last.pop()) this.#set(change)
   }
 
   take(cursors: Cursors): Commit {
@@ -61,6 +53,36 @@ export class Conflation {
     this.#commitCount = 0
     this.size = 0
   }
+
+  #set(change: Change): void {
+    const id = idOf(change)
+    const older = this.#latest.get(id)
+    if (older !== undefined) {
+      this.size -= sizeOf(older)
+      // The order is that of the last changes.
+      this.#latest.delete(id)
+    }
+    const own = change instanceof FeedChange ? change.detached() : change
+    this.size += sizeOf(own)
+    this.#latest.set(id, own)
+  }
+}
+
+/** The last change of each key, the latest one first. */
+function lastChanges(commits: readonly Commit[]): Change[] {
+  const found: Change[] = []
+  const seen = new Map<string, Set<string>>()
+  for (const { changes } of commits.toReversed()) {
+    for (let index = changes.length - 1; index >= 0; index--) {
+      const change = changes[index] as Change
+      let keys = seen.get(change.table)
+      if (keys === undefined) seen.set(change.table, (keys = new Set()))
+      if (keys.has(change.key)) continue
+      keys.add(change.key)
+      found.push(change)
+    }
+  }
+  return found
 }
 
 /** A text for a key of a table that no other has. */

@@ -116,8 +116,10 @@ export class Iteration extends Subscription implements CommitSource {
   protected override merge(batch: Batch): boolean {
     const merged = this.#merged
     if (merged === undefined) return false
-    for (let commit = this.#dequeue(); commit !== undefined; commit = this.#dequeue()) merged.add(commit)
-    for (const commit of batch.commits) merged.add(commit)
+    const queued: Commit[] = []
+    for (let commit = this.#dequeue(); commit !== undefined; commit = this.#dequeue()) queued.push(commit)
+    merged.add(queued)
+    merged.add(batch.commits)
     return merged.size <= this.bounds.bytes
   }
 
