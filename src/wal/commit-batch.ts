@@ -17,7 +17,8 @@ export interface Receipt {
   readonly lsn: Lsn
 }
 
-const CAPACITY_MIN = 256 * 1024
+/** Two batches take turns, and keep what they have grown to: a store that writes little has little. */
+const CAPACITY_MIN = 32 * 1024
 /** A buffer that one large batch has blown up is not kept. */
 const CAPACITY_KEPT_MAX = 4 * 1024 * 1024
 

@@ -29,7 +29,7 @@ async function hours(
 
 test("by default the newest three checkpoints are kept, and the log behind the oldest of them", async () => {
   const platform = simulatePlatform({ seed: 1 })
-  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096 }))
+  const store = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096 }))
   await hours(store, platform, 10)
   expect(store.metrics().checkpoint.kept).toBe(3)
   expect([...platform.fileSystem.files().keys()].filter((name) => name.includes("checkpoint-"))).toHaveLength(3)
@@ -39,7 +39,7 @@ test("by default the newest three checkpoints are kept, and the log behind the o
 test("where the past is to be readable for some time, it is, to the commit, and no further", async () => {
   const platform = simulatePlatform({ seed: 2 })
   const keep = { checkpoints: 1, historyMs: 5 * HOUR_MS }
-  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096, keep }))
+  const store = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096, keep }))
   const made = await hours(store, platform, 30)
   const nowMs = platform.clock.wallMs()
   const at = (timeMs: number): Promise<unknown> =>
@@ -57,7 +57,7 @@ test("where the past is to be readable for some time, it is, to the commit, and 
 test("where so many bytes of the log are to be readable, they are, and not many more", async () => {
   const platform = simulatePlatform({ seed: 4 })
   const keep = { checkpoints: 1, historyBytes: 20_000 }
-  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096, keep }))
+  const store = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096, keep }))
   const made = await hours(store, platform, 40)
   const { log, checkpoint } = store.metrics()
   expect(log.bytes).toBeGreaterThanOrEqual(keep.historyBytes)
@@ -96,10 +96,10 @@ test("what was let go is counted as it was given back", async () => {
 
 test("rules that keep less than those of the owner before are applied also where nothing was written since", async () => {
   const platform = simulatePlatform({ seed: 4 })
-  const before = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096 }))
+  const before = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096 }))
   await hours(before, platform, 6)
   await untilSettled(platform, before.close())
-  const store = await untilSettled(platform, open("/data", { platform, segmentBytes: 4096, keep: { checkpoints: 1 } }))
+  const store = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096, keep: { checkpoints: 1 } }))
   const report = await untilSettled(platform, store.checkpoint())
   expect(report?.returnedBytes).toBeGreaterThan(0)
   expect(store.metrics().checkpoint).toMatchObject({ kept: 1, made: 0 })
