@@ -150,5 +150,12 @@ export {
 export { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "./model/prepare-errors.ts"
 export type { Decision } from "./model/prepare-errors.ts"
 export { ViewFailed, ViewNameTaken, ViewReadOnly } from "./model/view-errors.ts"
-export { IndexBuilding, IndexConflict, IndexKeyRefused, NoSuchIndex, UniqueViolation } from "./model/index-errors.ts"
+export {
+  IndexBuilding,
+  IndexConflict,
+  IndexKeyInDoubt,
+  IndexKeyRefused,
+  NoSuchIndex,
+  UniqueViolation,
+} from "./model/index-errors.ts"
 export type { ConflictingKey } from "./model/transaction-errors.ts"

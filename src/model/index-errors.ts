@@ -49,6 +49,45 @@ export class IndexKeyRefused extends OrreryError {
   }
 }
 
+/**
+ * The index has no room for what a prepared transaction is to write, and gives way to it: there is no index, or it stays
+ * failed, and the transaction can be committed.
+ */
+export class IndexKeyInDoubt extends OrreryError {
+  override readonly _tag = "IndexKeyInDoubt"
+  override readonly code = "ORRERY_INDEX_KEY_IN_DOUBT"
+  override readonly name = "IndexKeyInDoubt"
+  readonly table: string
+  readonly index: string
+  /** The prepared transaction. */
+  readonly id: string
+  /** The record that it writes. */
+  readonly key: string
+  /** The index key of that; undefined where the index's function refused the record, and the cause says why. */
+  readonly value: unknown
+  /** The record that has the same one, or is to get it by a transaction in doubt; undefined in that same case. */
+  readonly holder: string | undefined
+  constructor(
+    table: string,
+    index: string,
+    { id, key, value, holder }: { id: string; key: string; value?: unknown; holder?: string },
+    cause?: unknown,
+  ) {
+    const why = holder === undefined ? "it does not take" : `as it has "${holder}" for ${textOf(value)}, would refuse`
+    super(
+      `the index "${index}" of table "${table}", ${why} "${key}", which the prepared transaction "${id}" is to write`,
+      "Decide that transaction, mend what contradicts, and make the index anew",
+      cause,
+    )
+    this.table = table
+    this.index = index
+    this.id = id
+    this.key = key
+    this.value = value
+    this.holder = holder
+  }
+}
+
 /** The index is being built: it cannot be read, and no value of a unique one can be written. No trace of a write. */
 export class IndexBuilding extends OrreryError {
   override readonly _tag = "IndexBuilding"

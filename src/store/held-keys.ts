@@ -32,6 +32,12 @@ interface HeldTable {
 
 export class HeldKeys {
   readonly #tables: Map<TableEntry, HeldTable> = new Map()
+  readonly #hasUnique: (entry: TableEntry) => boolean
+
+  /** `hasUnique`: whether a write to one key of a table can stand in the way of a write to another, at the moment. */
+  constructor(hasUnique: (entry: TableEntry) => boolean) {
+    this.#hasUnique = hasUnique
+  }
 
   /** Requires: `obstacle` finds none. */
   hold(id: string, { writes, reads, scanned }: Holds): void {
@@ -77,8 +83,17 @@ export class HeldKeys {
     const held = this.#tables.get(entry)
     if (held === undefined) return undefined
     const writer = held.writers.get(key)
-    if (writer !== undefined && writer !== own) return writer
-    return otherIn(held.readers.get(key), own) ?? otherIn(held.scanners, own)
+    // Nobody else in doubt can depend on a key that was promised to its writer.
+    if (writer !== undefined) return writer === own ? undefined : writer
+    const holder = otherIn(held.readers.get(key), own) ?? otherIn(held.scanners, own)
+    if (holder !== undefined || held.writers.size === 0 || !this.#hasUnique(entry)) return holder
+    // The unique index came later than the PREPARE. Who would take the promised index key is not known by its record's.
+    return otherIn(held.writers.values(), own)
+  }
+
+  /** Keys of the table that transactions in doubt write. */
+  writtenCount(entry: TableEntry): number {
+    return this.#tables.get(entry)?.writers.size ?? 0
   }
 
   /**
@@ -123,7 +138,7 @@ export class HeldKeys {
   }
 }
 
-function otherIn(ids: ReadonlySet<string> | undefined, own: string | undefined): string | undefined {
+function otherIn(ids: Iterable<string> | undefined, own: string | undefined): string | undefined {
   for (const id of ids ?? []) if (id !== own) return id
   return undefined
 }

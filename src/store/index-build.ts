@@ -9,6 +9,8 @@ import type { TableEntry } from "../table/catalogue.ts"
 import { decodeIndexKey } from "../table/index-key.ts"
 import type { Partition } from "../table/shard-tables.ts"
 import type { TableCursor } from "../table/table-cursor.ts"
+import { ClaimsInDoubt } from "./claims-in-doubt.ts"
+import type { InDoubtWrites } from "./claims-in-doubt.ts"
 import { ABSENT, IndexEdits } from "./index-edits.ts"
 import type { SecondaryIndex } from "./secondary-index.ts"
 import { otherHolder } from "./unique-check.ts"
@@ -25,12 +27,15 @@ export class IndexBuild {
   #shard = 0
   #partition: Partition | undefined
   #cursor: TableCursor | undefined
+  readonly #inDoubt: InDoubtWrites
+  #claims: ClaimsInDoubt | undefined
 
-  constructor(engine: Engine, entry: TableEntry, indexes: readonly SecondaryIndex[]) {
+  constructor(engine: Engine, entry: TableEntry, indexes: readonly SecondaryIndex[], inDoubt: InDoubtWrites) {
     this.#engine = engine
     this.#entry = entry
     this.#decoder = new ValueDecoder(engine.catalogue.shapes)
     this.#indexes = indexes
+    this.#inDoubt = inDoubt
     for (const index of indexes) index.begin(this)
   }
 
@@ -60,7 +65,12 @@ export class IndexBuild {
         return "more"
       }
     }
-    for (const index of this.#indexes) index.finish()
+    // Behind the table: from here on nobody but transactions in doubt changes what matters to them.
+    if (this.#claims !== undefined || this.#inDoubt.countOf(this.#entry) > 0) {
+      this.#claims ??= new ClaimsInDoubt(this.#inDoubt.writesTo(this.#entry))
+      if (this.#claims.step(this.#indexes, this)) return "more"
+    }
+    for (const index of this.#indexes) if (index.build === this) index.finish()
     return "done"
   }
 

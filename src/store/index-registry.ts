@@ -4,8 +4,11 @@
 
 import type { Engine } from "../actors/engine.ts"
 import { KIND_PUT } from "../format/record.ts"
-import { UniqueViolation } from "../model/index-errors.ts"
+import { IndexKeyInDoubt, IndexKeyRefused, UniqueViolation } from "../model/index-errors.ts"
+import { probe } from "../model/invariant.ts"
 import type { TableEntry } from "../table/catalogue.ts"
+import { NONE_IN_DOUBT } from "./claims-in-doubt.ts"
+import type { InDoubtWrites } from "./claims-in-doubt.ts"
 import type { Operation } from "./commit-session.ts"
 import type { CheckedDefinition } from "./index-definition.ts"
 import { ABSENT, IndexEdits } from "./index-edits.ts"
@@ -34,6 +37,8 @@ export interface IndexMetrics {
 }
 
 export class IndexRegistry implements WriteRule {
+  /** Set by the store, before there is an index. */
+  inDoubt: InDoubtWrites = NONE_IN_DOUBT
   #violationCount = 0
   readonly #engine: Engine
   readonly #reader: Reader
@@ -54,7 +59,7 @@ export class IndexRegistry implements WriteRule {
     let indexes = this.#tables.get(entry)
     if (indexes === undefined) {
       if (this.#tables.size === 0) this.#rules.addConstraint(this)
-      this.#tables.set(entry, (indexes = new TableIndexes(this.#engine, entry)))
+      this.#tables.set(entry, (indexes = new TableIndexes(this.#engine, entry, this.inDoubt)))
     }
     return indexes
   }
@@ -86,16 +91,22 @@ export class IndexRegistry implements WriteRule {
   }
 
   check(operations: readonly Operation[]): readonly Operation[] {
-    this.#edits.reset()
-    if (operations.length === 1) this.#plan(operations[0] as Operation)
-    else for (const operation of lastOfEach(operations)) this.#plan(operation)
-    try {
-      checkUnique(this.#edits)
-    } catch (error) {
-      if (error instanceof UniqueViolation) this.#violationCount++
-      throw error
+    for (;;) {
+      this.#edits.reset()
+      try {
+        if (operations.length === 1) this.#plan(operations[0] as Operation, false)
+        else {
+          const isDecision = this.inDoubt.decidedBy(operations) !== undefined
+          for (const operation of lastOfEach(operations)) this.#plan(operation, isDecision)
+        }
+        checkUnique(this.#edits)
+        return operations
+      } catch (error) {
+        if (this.#givesWay(error, operations)) continue
+        if (error instanceof UniqueViolation) this.#violationCount++
+        throw error
+      }
     }
-    return operations
   }
 
   committed(): void {
@@ -117,7 +128,21 @@ export class IndexRegistry implements WriteRule {
     return { ...numbers, violations: this.#violationCount }
   }
 
-  #plan({ kind, entry, key, value }: Operation): void {
+  /** An index that is still being built gives way to what was promised before: it fails, and the decision is made. */
+  #givesWay(error: unknown, operations: readonly Operation[]): boolean {
+    if (!(error instanceof UniqueViolation || error instanceof IndexKeyRefused)) return false
+    const id = this.inDoubt.decidedBy(operations)
+    if (id === undefined) return false
+    const { table, index: name, key } = error
+    const index = this.#tables.get(this.#engine.catalogue.entry(table))?.list.find((each) => each.name === name)
+    if (index?.state !== "building") return false
+    probe("an index that is being built gives way to a decision")
+    const other = error instanceof UniqueViolation ? { value: error.value, holder: error.holder } : {}
+    index.fail(new IndexKeyInDoubt(table, name, { id, key, ...other }, error))
+    return true
+  }
+
+  #plan({ kind, entry, key, value }: Operation, isDecision: boolean): void {
     const indexes = this.#tables.get(entry)
     if (indexes === undefined) return
     indexes.refresh()
@@ -126,7 +151,7 @@ export class IndexRegistry implements WriteRule {
     let isRead = false
     for (const index of indexes.list) {
       if (!index.isKept) {
-        if (isPut && index.definition.isUnique) index.requireReady()
+        if (isPut && index.definition.isUnique && !isDecision) index.requireReady()
         continue
       }
       if (!isRead) {

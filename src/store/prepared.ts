@@ -15,6 +15,7 @@ import { lsnOf } from "../model/lsn.ts"
 import { AlreadyDecided, KeyInDoubt, PrepareIdReused, UnknownTransaction } from "../model/prepare-errors.ts"
 import type { Decision } from "../model/prepare-errors.ts"
 import type { Receipt } from "../wal/commit-batch.ts"
+import type { ClaimedWrites, InDoubtWrites } from "./claims-in-doubt.ts"
 import type { Operation } from "./commit-session.ts"
 import { Decisions } from "./decisions.ts"
 import type { DecisionTaken } from "./decisions.ts"
@@ -85,7 +86,7 @@ interface Pending {
 
 const REASON_LENGTH_MAX = 1_000
 
-export class PreparedTransactions implements WriteRule {
+export class PreparedTransactions implements WriteRule, InDoubtWrites {
   // Constant after construction.
   readonly #engine: Engine
   readonly #context: TableContext
@@ -97,7 +98,7 @@ export class PreparedTransactions implements WriteRule {
   // Changed by committed() and load().
   /** By id, oldest first. */
   readonly #pending: Map<string, Pending> = new Map()
-  readonly #held = new HeldKeys()
+  readonly #held: HeldKeys
   readonly #counters = { committed: 0, aborted: 0 }
 
   constructor(
@@ -111,6 +112,7 @@ export class PreparedTransactions implements WriteRule {
     this.#context = context
     this.#life = life
     this.#countMax = settings.count
+    this.#held = new HeldKeys((entry) => context.indexes.hasUnique(entry))
     this.#records = systemTable(context, engine.catalogue, "prepared")
     this.#decisions = new Decisions(context, engine.catalogue, settings.decisions)
     this.#watch = new PreparedWatch(engine.clock, settings, {
@@ -190,14 +192,35 @@ export class PreparedTransactions implements WriteRule {
   }
 
   check(operations: readonly Operation[]): readonly Operation[] {
-    const { entry: records } = this.#records
     // Who decides a transaction may write what it holds.
-    const own = operations.find(({ entry, kind }) => entry === records && kind === KIND_DELETE)?.key
+    const own = this.decidedBy(operations)
     for (const { entry, key } of operations) {
       const id = this.#held.holderAgainstWrite(entry, key, own)
       if (id !== undefined) throw new KeyInDoubt(entry.name, key, id)
     }
     return operations
+  }
+
+  // For indexes: see claims-in-doubt.ts.
+
+  decidedBy(operations: readonly Operation[]): string | undefined {
+    const { entry: records } = this.#records
+    return operations.find(({ entry, kind }) => entry === records && kind === KIND_DELETE)?.key
+  }
+
+  countOf(entry: Operation["entry"]): number {
+    return this.#held.writtenCount(entry)
+  }
+
+  *writesTo(entry: Operation["entry"]): Generator<ClaimedWrites, undefined> {
+    for (const [id, { holds }] of this.#pending) {
+      if (!holds.writes.has(entry)) continue
+      const prepared = this.#records.get(id)
+      invariant(prepared !== undefined, "a transaction in doubt has its record")
+      const operations = operationsOf(prepared, this.#engine.catalogue)
+      yield { id, operations: operations.filter((operation) => operation.entry === entry) }
+    }
+    return undefined
   }
 
   /** Whether a transaction in doubt keeps others from writing the key. */

@@ -79,6 +79,7 @@ export class StoreParts implements MetricSources {
     this.transactions = new TransactionRunner(engine, this.context, this.registry, this.prepared, durability)
     engine.inDoubtMs = () => this.prepared.oldestMs
     this.prepared.attach()
+    this.indexes.inDoubt = this.prepared
     expiries.isHeld = (entry, key) => this.prepared.holds(entry, key)
     this.consumers = new Consumers(engine, this.context, this.transactions, durability, emit)
     this.views = new Views(engine, this.context, this.transactions, this.registry, emit)

@@ -6,6 +6,7 @@ import type { Engine } from "../actors/engine.ts"
 import { NoSuchIndex } from "../model/index-errors.ts"
 import { invariant, probe } from "../model/invariant.ts"
 import type { TableEntry } from "../table/catalogue.ts"
+import type { InDoubtWrites } from "./claims-in-doubt.ts"
 import { IndexBuild } from "./index-build.ts"
 import { requireFew, requireSame } from "./index-definition.ts"
 import type { CheckedDefinition } from "./index-definition.ts"
@@ -51,12 +52,14 @@ export class TableIndexes {
   buildCount = 0
   readonly entry: TableEntry
   readonly #engine: Engine
+  readonly #inDoubt: InDoubtWrites
   #list: readonly SecondaryIndex[] = []
   /** Of the state that the indexes were built from. */
   #recoveryCount: number
 
-  constructor(engine: Engine, entry: TableEntry) {
+  constructor(engine: Engine, entry: TableEntry, inDoubt: InDoubtWrites) {
     this.#engine = engine
+    this.#inDoubt = inDoubt
     this.entry = entry
     this.#recoveryCount = engine.recoveryCount
   }
@@ -172,7 +175,7 @@ export class TableIndexes {
   /** All at once, if they are few and nobody wants to be told; or in slices. */
   #build(indexes: readonly SecondaryIndex[], onProgress?: (progress: IndexProgress) => void): void {
     if (indexes.length === 0) return
-    const build = new IndexBuild(this.#engine, this.entry, indexes)
+    const build = new IndexBuild(this.#engine, this.entry, indexes, this.#inDoubt)
     if (this.#isUp && this.#recordCount() <= AT_ONCE_COUNT) {
       let progress = build.step()
       while (progress === "more") progress = build.step()
@@ -222,6 +225,6 @@ export class TableIndexes {
       const partition = tables?.partition(this.entry.id)
       count += (partition?.table.count ?? 0) + (partition?.pending ?? 0)
     }
-    return count
+    return count + this.#inDoubt.countOf(this.entry)
   }
 }

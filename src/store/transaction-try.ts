@@ -22,8 +22,10 @@ export interface TryParts {
   readonly prepared: PreparedTransactions
 }
 
-/** Others came first. Met by the runner alone, often perhaps: no error, which would cost a stack trace each time. */
-export class Conflict {
+/** Others came first. Met by the runner alone, often perhaps: an error in all but the stack trace, and what that costs. */
+export class Conflict implements Error {
+  readonly name = "Conflict"
+  readonly message = "others came first"
   readonly keys: readonly ConflictingKey[]
   /** What is in the way, where nobody has changed anything. */
   readonly cause: KeyInDoubt | undefined
@@ -105,9 +107,9 @@ export class TransactionTry<Result> implements AloneStep {
     const keys = this.transaction.conflicts()
     // What it keeps is of no more use, and the commit may take a while.
     this.release()
-    // oxlint-disable-next-line typescript/only-throw-error -- the runner catches it, and tells users an error
-    if (keys.length > 0) throw new Conflict(keys)
-    return this.#operations()
+    if (keys.length === 0) return this.#operations()
+    const conflict: Error = new Conflict(keys)
+    throw conflict
   }
 
   /** What its failure is called. */

@@ -18,8 +18,8 @@ export const indexMutants: readonly Mutant[] = [
   {
     name: "index-changed-before-the-commit",
     file: "src/store/index-registry.ts",
-    find: "      throw error\n    }\n    return operations",
-    replace: "      throw error\n    }\n    this.#edits.apply()\n    return operations",
+    find: "checkUnique(this.#edits)\n        return operations",
+    replace: "checkUnique(this.#edits)\n        this.#edits.apply()\n        return operations",
     story: "A commit that is refused afterwards, by the codec for example, has changed the index.",
     tests: [EQUAL_A_SCAN],
   },

@@ -43,11 +43,20 @@ export const preparedMutants: readonly Mutant[] = [
   {
     name: "walked-table-not-held",
     file: "src/store/held-keys.ts",
-    find: "return otherIn(held.readers.get(key), own) ?? otherIn(held.scanners, own)",
-    replace: "return otherIn(held.readers.get(key), own)",
+    find: "const holder = otherIn(held.readers.get(key), own) ?? otherIn(held.scanners, own)",
+    replace: "const holder = otherIn(held.readers.get(key), own)",
     story: "A key comes into a table that a prepared transaction has counted: a phantom.",
     tests: ["test/store/prepared.test.ts"],
     only: "whole tables that were walked",
+  },
+  {
+    name: "promised-index-key-not-held",
+    file: "src/store/held-keys.ts",
+    find: "return otherIn(held.writers.values(), own)",
+    replace: "return undefined",
+    story: "A key of a unique index that a prepared transaction was promised is given away: its COMMIT is refused.",
+    tests: ["test/store/indexes-beside-in-doubt.test.ts"],
+    only: "keeps others from the table",
   },
   {
     name: "forgotten-decision-is-kept",
