@@ -17,6 +17,7 @@ import { parseArgs } from "node:util"
 import { row as amplification } from "./amplification.bench.ts"
 import { row as changes } from "./changes.bench.ts"
 import { row as compaction } from "./compaction.bench.ts"
+import { row as compression } from "./compression.bench.ts"
 import { row as feed } from "./feed.bench.ts"
 import { row as gets } from "./gets.bench.ts"
 import type { Context, Row } from "./harness.ts"
@@ -57,6 +58,7 @@ const rows: readonly Row[] = [
   pauses,
   recovery,
   compaction,
+  compression,
   shrink,
   amplification,
   importing,

@@ -17,6 +17,8 @@ export type {
   PreparedOptions,
   SnapshotOptions,
 } from "./store/options.ts"
+export type { CompressionOptions, CompressOption } from "./store/compression-settings.ts"
+export { CompressionUnavailable } from "./model/compression-errors.ts"
 export type { CheckpointRunOptions, Store } from "./store/store.ts"
 export type { TableHandle } from "./store/table-handle.ts"
 export type {

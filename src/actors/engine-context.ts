@@ -4,6 +4,7 @@ import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import type { Manifest } from "../format/manifest.ts"
 import type { RecordBuffer } from "../format/record.ts"
+import type { Compression } from "../model/compression.ts"
 import type { Sha256 } from "../model/digest.ts"
 import type { OrreryError } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
@@ -49,6 +50,9 @@ export interface EngineSettings {
   readonly alerts: AlertThresholds | undefined
   readonly merkle: MerkleRules
   readonly sha256: Sha256
+  readonly compression: Compression
+  /** Bytes from which on values are compressed, unless their table says otherwise. */
+  readonly compressFrom: number
   readonly eventLoop: EventLoopMeter
   /** Bytes of memory that the process holds. */
   readonly residentBytes: () => number

@@ -45,7 +45,7 @@ export class Engine implements EngineContext {
   // Constant after construction.
   readonly settings: EngineSettings
   readonly clock: Clock
-  readonly catalogue: Catalogue = new Catalogue()
+  readonly catalogue: Catalogue
   readonly feed: ChangeFeed
   /** Commits before they are durable. Costs nothing until somebody subscribes. */
   readonly applied: AppliedFeed
@@ -101,6 +101,7 @@ export class Engine implements EngineContext {
     this.clock = settings.clock
     this.manifest = settings.manifest
     const { storeId } = settings.manifest
+    this.catalogue = new Catalogue(settings.compression, settings.compressFrom)
     this.applied = new AppliedFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax })
     const { lost } = this.applied
     this.feed = new ChangeFeed({ catalogue: this.catalogue, storeId, subscriptionCountMax, lost })

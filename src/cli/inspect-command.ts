@@ -5,7 +5,7 @@
 import { basename, dirname } from "node:path"
 import { BLOCK_DEFINITIONS, BLOCK_HEADER_SIZE, HEAD_PAYLOAD_SIZE } from "../format/checkpoint-block.ts"
 import { CHECKPOINT_NEW_FILE, meaningOf } from "../format/file-names.ts"
-import { FRAME_EPOCH, FRAME_HEADER_SIZE, FRAME_SEAL, lastLsnOf } from "../format/frame.ts"
+import { FRAME_COMMITS, FRAME_EPOCH, FRAME_HEADER_SIZE, FRAME_SEAL, lastLsnOf } from "../format/frame.ts"
 import type { FrameHeader } from "../format/frame.ts"
 import { readU32 } from "../format/integers.ts"
 import { decodeManifest, FORMAT_VERSION } from "../format/manifest.ts"
@@ -22,6 +22,7 @@ import { SegmentReader } from "../wal/segment-reader.ts"
 import type { SegmentFrame, StopReason } from "../wal/segment-reader.ts"
 import { command, textArgument } from "./action.ts"
 import type { AnyCommand } from "./action.ts"
+import { compressedIn, compressedText } from "./compressed-values.ts"
 import { CommandFailure, EXIT_DAMAGED, EXIT_GOOD } from "./failure.ts"
 import type { Output } from "./output.ts"
 import { countOf } from "./progress.ts"
@@ -129,7 +130,7 @@ function endText(stop: StopReason, isSealed: boolean): string {
   return `${isSealed ? "sealed" : "no seal: the last owner has not closed it"}; ${STOP_TEXTS[stop]}`
 }
 
-function frameData(offset: number, { header, start, end }: SegmentFrame): Part {
+function frameData(offset: number, { header, buffer, start, end }: SegmentFrame): Part {
   const { epoch, firstLsn, durableLsn, commitCount, recordCount, timeMs } = header
   return {
     offset,
@@ -142,6 +143,7 @@ function frameData(offset: number, { header, start, end }: SegmentFrame): Part {
     records: recordCount,
     durableLsn,
     timeMs,
+    ...(header.kind === FRAME_COMMITS ? { compressed: compressedIn(buffer, start, end) } : {}),
   }
 }
 
@@ -163,7 +165,7 @@ function frameText({ header, buffer, start, end }: SegmentFrame): string {
       return `seal behind LSN ${lastLsnOf(header)}, ${countOf(recordCount, "frame")} before it, ${time}, ${size}`
     case "commits": {
       const lsns = commitCount === 1 ? `LSN ${firstLsn}` : `LSN ${firstLsn} to ${lastLsnOf(header)}`
-      return `${lsns}, ${countOf(recordCount, "record")}, durable through ${durableLsn}, ${time}, ${size}`
+      return `${lsns}, ${countOf(recordCount, "record")}, durable through ${durableLsn}, ${time}, ${size}${compressedText(compressedIn(buffer, start, end))}`
     }
   }
 }
@@ -194,8 +196,9 @@ async function inspectCheckpoint(
         await tell(output, { offset, what: "definitions", tables, shapes, size }, words)
       } else {
         const table = catalogue.byId(tableId)?.name ?? `number ${tableId}`
-        const words = `${countOf(recordCount, "record")} of table ${table}, ${size} bytes`
-        await tell(output, { offset, what: "records", table, records: recordCount, size }, words)
+        const compressed = compressedIn(block.buffer, block.start, block.end)
+        const words = `${countOf(recordCount, "record")} of table ${table}, ${size} bytes${compressedText(compressed)}`
+        await tell(output, { offset, what: "records", table, records: recordCount, size, compressed }, words)
       }
       offset += size
     }

@@ -13,6 +13,7 @@ import { KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, KIND_PUT } from "../format/record
 import { RecordWalk } from "../format/record-walk.ts"
 import { decodeShapeFields } from "../format/shape-registry.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
+import type { Compression } from "../model/compression.ts"
 import { Corruption, CursorExpired, StorageFailed } from "../model/errors.ts"
 import { isSystemTable } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
@@ -54,7 +55,7 @@ export async function* followLog(
   const { directory, manifest } = await storeDirectory(platform, path)
   const { after, to = Number.POSITIVE_INFINITY } = options
   if (typeof after === "number" && after + 1 < manifest.firstLsn) throw new CursorExpired(after, manifest.firstLsn)
-  const records = new LogRecords(await knownDefinitions(directory))
+  const records = new LogRecords(await knownDefinitions(directory, platform.compression))
   const place = new LogCursor(directory, manifest.firstSegment)
   let isGiving = after !== "end"
   const from = typeof after === "number" ? after : 0
@@ -129,9 +130,9 @@ class LogRecords {
 }
 
 /** What the newest good checkpoint defines: the log behind it may name that without defining it. */
-async function knownDefinitions(directory: LogDirectory): Promise<Catalogue> {
+async function knownDefinitions(directory: LogDirectory, compression: Compression): Promise<Catalogue> {
   for (const number of (await listCheckpoints(directory)).reverse()) {
-    const catalogue = new Catalogue()
+    const catalogue = new Catalogue(compression)
     try {
       const reader = await CheckpointReader.open(directory, number)
       try {
@@ -147,7 +148,7 @@ async function knownDefinitions(directory: LogDirectory): Promise<Catalogue> {
       if (!(error instanceof Corruption || error instanceof StorageFailed)) throw error
     }
   }
-  return new Catalogue()
+  return new Catalogue(compression)
 }
 
 /** As a call, because it changes between two looks at it. */

@@ -17,6 +17,8 @@ import {
 } from "./record.ts"
 import type { RecordBuffer } from "./record.ts"
 import { encodeShapeFields } from "./shape-registry.ts"
+import { COMPRESS_NEVER } from "./value-compression.ts"
+import type { ValueCompressor } from "./value-compression.ts"
 import type { ValueEncoder } from "./value-encoder.ts"
 
 export class RecordWriter {
@@ -24,19 +26,31 @@ export class RecordWriter {
   hash = 0
   readonly #secret: HashSecret
   readonly #encoder: ValueEncoder
+  readonly #compressor: ValueCompressor | undefined
 
-  constructor(secret: HashSecret, encoder: ValueEncoder) {
+  /** `compressor`: for whoever calls `put` with a size from which on values are compressed. */
+  constructor(secret: HashSecret, encoder: ValueEncoder, compressor?: ValueCompressor) {
     this.#secret = secret
     this.#encoder = encoder
+    this.#compressor = compressor
   }
 
-  /** Fails with: KeyRefused, LimitExceeded, ValueRefused. */
-  put(buffer: RecordBuffer, at: number, flags: number, tableId: number, key: string, value: unknown): number {
+  /** A value of `compressFrom` bytes or more is compressed. Fails with: KeyRefused, LimitExceeded, ValueRefused. */
+  put(
+    buffer: RecordBuffer,
+    at: number,
+    flags: number,
+    tableId: number,
+    key: string,
+    value: unknown,
+    compressFrom: number = COMPRESS_NEVER,
+  ): number {
     const keySize = this.#writeKey(buffer, at, key)
     if (keySize < 0) return -1
     const valueStart = at + RECORD_HEADER_SIZE + keySize
-    const end = this.#encoder.encode(value, buffer.bytes, valueStart)
+    let end = this.#encoder.encode(value, buffer.bytes, valueStart)
     if (end < 0) return -1
+    if (end - valueStart >= compressFrom) end = this.#compressed(buffer, valueStart, end)
     return this.#finish(buffer, at, KIND_PUT, flags, tableId, keySize, end - valueStart)
   }
 
@@ -66,6 +80,12 @@ export class RecordWriter {
   /** Bytes of a key, left in `target`, with its hash in `hash`. For reads: the same rules as for writes. */
   keyInto(target: RecordBuffer, key: string): number {
     return this.#writeKey(target, -RECORD_HEADER_SIZE, key)
+  }
+
+  #compressed({ bytes }: RecordBuffer, start: number, end: number): number {
+    // A value that has just taught a shape is written once more, behind the shape's definition.
+    if (this.#compressor === undefined || this.#encoder.shapes.hasPending) return end
+    return this.#compressor.compress(bytes, start, end)
   }
 
   #writeKey(buffer: RecordBuffer, at: number, key: string): number {

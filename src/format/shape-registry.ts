@@ -2,6 +2,7 @@
 // as its number and its field values; the names are in the log once, in a 'define shape' record that precedes, or shares
 // the commit with, the first value that uses it. One registry a store; shapes are only ever added, until `clear`.
 
+import type { Compression } from "../model/compression.ts"
 import { invariant } from "../model/invariant.ts"
 import { SHAPE_COUNT_MAX, SHAPE_FIELD_COUNT_MAX } from "../model/limits.ts"
 import { ShapeCandidates } from "./shape-candidates.ts"
@@ -17,12 +18,18 @@ export interface ShapeDefinition {
 const NONE: readonly ShapeDefinition[] = Object.freeze([])
 
 export class ShapeRegistry {
+  /** What readers of values need beside the shapes travels with them. Undefined: compressed values cannot be read. */
+  readonly compression: Compression | undefined
   #tree: ShapeTree = new ShapeTree()
   /** By number. */
   #fields: (readonly string[] | undefined)[] = []
   #count = 0
   #pending: ShapeDefinition[] = []
   #candidates: ShapeCandidates = new ShapeCandidates()
+
+  constructor(compression?: Compression) {
+    this.compression = compression
+  }
 
   /** The same shapes, as encoders look for them. */
   get tree(): ShapeTree {

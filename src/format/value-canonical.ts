@@ -14,6 +14,7 @@ import type { Sha256 } from "../model/digest.ts"
 import { DIGEST_SIZE } from "../model/digest.ts"
 import { VALUE_DEPTH_MAX } from "../model/limits.ts"
 import type { ShapeRegistry } from "./shape-registry.ts"
+import { valueInside } from "./value-compression.ts"
 import { ValueDamaged } from "./value-damaged.ts"
 import { writeCount } from "./value-number.ts"
 import {
@@ -26,6 +27,7 @@ import {
   TAG_BIGINT_64,
   TAG_BINARY,
   TAG_BOXED,
+  TAG_COMPRESSED,
   TAG_DATE,
   TAG_ERROR,
   TAG_FLOAT_32,
@@ -90,9 +92,14 @@ export class CanonicalWriter {
 
   /**
    * The canonical form of the value that is encoded in exactly the bytes from `start` to `end`, behind one byte `head`.
-   * Valid until the next call. Requires: the shapes that it uses are in the registry. Fails with: ValueDamaged.
+   * That of a compressed value is the form of the value inside. Valid until the next call. Requires: the shapes that it uses are in the registry. Fails with: ValueDamaged,
+   * CompressionUnavailable.
    */
   write(head: number, source: Buffer, start: number, end: number): Uint8Array {
+    if (source[start] === TAG_COMPRESSED && start < end) {
+      const inside = valueInside(this.#shapes.compression, source, start, end)
+      return this.write(head, inside, 0, inside.length)
+    }
     if (this.#target.length > SIZE_KEPT_MAX) this.#target = Buffer.allocUnsafeSlow(SIZE_FIRST)
     if (this.#names.length > SIZE_KEPT_MAX) this.#names = Buffer.allocUnsafeSlow(SIZE_FIRST)
     this.#source = source

@@ -7,9 +7,12 @@ export class ValueDamaged extends Error {
   override readonly name = "ValueDamaged"
   /** Position in the buffer that was read, in bytes. */
   readonly offset: number
+  /** What was there instead. */
+  readonly found: string
   constructor(offset: number, found: string) {
     super(`not an encoded value: ${found} at byte ${offset}`)
     this.offset = offset
+    this.found = found
   }
 }
 

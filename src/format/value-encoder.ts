@@ -9,10 +9,12 @@ import { TAG_SHARED } from "./value-tags.ts"
 import { NO_ROOM, ValueWriter } from "./value-writer.ts"
 
 export class ValueEncoder {
+  readonly shapes: ShapeRegistry
   readonly #writer: ValueWriter
   #isBusy = false
 
   constructor(shapes: ShapeRegistry) {
+    this.shapes = shapes
     this.#writer = new ValueWriter(shapes)
   }
 

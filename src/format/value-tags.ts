@@ -76,6 +76,8 @@ export const TAG_ERROR = 0xfb
 export const TAG_REFERENCE = 0xfc
 /** Only as the first byte of all: a value follows in which TAG_REFERENCE occurs. */
 export const TAG_SHARED = 0xfd
+/** Only as the first byte of all: u8 method, u32 size, a compressed value. The highest tag: see ValueDecoder. */
+export const TAG_COMPRESSED = 0xfe
 
 /** The names of the kinds of binary objects; the position is the number in the file. */
 export const BINARY_KINDS: readonly string[] = [

@@ -14,10 +14,10 @@ import {
 import { checkpointFile } from "../format/file-names.ts"
 import type { HashSecret } from "../format/key-hash.ts"
 import { RECORD_HEADER_SIZE, recordSizeWithin } from "../format/record.ts"
-import type { Sha256 } from "../model/digest.ts"
 import { Corruption } from "../model/errors.ts"
 import { invariant } from "../model/invariant.ts"
 import type { MerkleVerdict } from "../model/merkle.ts"
+import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { takeDefinitions } from "../table/definitions.ts"
 import { mixHash } from "../table/index-segment.ts"
@@ -44,10 +44,10 @@ export async function checkCheckpoint(
   number: number,
   secret: HashSecret,
   onBlock: (doneBytes: number) => void,
-  sha256: Sha256,
+  { sha256, compression }: Pick<Platform, "sha256" | "compression">,
 ): Promise<CheckedCheckpoint> {
   const file = checkpointFile(number)
-  const catalogue = new Catalogue()
+  const catalogue = new Catalogue(compression)
   let throughLsn: number | undefined
   let verdict = NO_ROOT
   const damaged = (offset: number, what: string): CheckedCheckpoint => {

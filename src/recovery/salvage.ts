@@ -13,7 +13,6 @@ import type { Manifest } from "../format/manifest.ts"
 import { Corruption } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
-import type { Sha256 } from "../model/digest.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
@@ -88,8 +87,8 @@ export async function salvageStore(
   try {
     const meter = new ReadMeter(files, options)
     const directory = directoryOf(platform, source, manifest)
-    const salvage = new Salvage(files, directory, manifest, meter)
-    const checkpoint = await salvage.loadCheckpoint(platform.sha256)
+    const salvage = new Salvage(platform, files, directory, manifest, meter)
+    const checkpoint = await salvage.loadCheckpoint()
     await salvage.replay()
     meter.end()
     const { tables, records, bytes } = await writer.write(salvage.catalogue, salvage.tables, options.signal)
@@ -120,12 +119,13 @@ export async function salvageStore(
 }
 
 class Salvage {
-  readonly catalogue = new Catalogue()
+  readonly catalogue: Catalogue
   readonly tables = new ShardTables()
   readonly lostRanges: LostRange[] = []
   lostRangeCount = 0
   /** The last LSN met. */
   lastLsn = 0
+  readonly #platform: Platform
   readonly #files: StoreFiles
   readonly #directory: CheckpointDirectory
   readonly #manifest: Manifest
@@ -137,7 +137,15 @@ class Salvage {
   /** Durable through, by the heads of checkpoints that are no good otherwise. */
   #durable: LogPlace = { file: "", offset: 0, lsn: 0, what: "" }
 
-  constructor(files: StoreFiles, directory: CheckpointDirectory, manifest: Manifest, meter: ReadMeter) {
+  constructor(
+    platform: Platform,
+    files: StoreFiles,
+    directory: CheckpointDirectory,
+    manifest: Manifest,
+    meter: ReadMeter,
+  ) {
+    this.catalogue = new Catalogue(platform.compression)
+    this.#platform = platform
     this.#files = files
     this.#directory = directory
     this.#manifest = manifest
@@ -147,12 +155,12 @@ class Salvage {
   }
 
   /** The newest checkpoint that is good in every record. Fails with: StorageFailed. */
-  async loadCheckpoint(sha256: Sha256): Promise<{ readonly number: number; readonly throughLsn: number } | undefined> {
+  async loadCheckpoint(): Promise<{ readonly number: number; readonly throughLsn: number } | undefined> {
     let best: CheckpointInfo | undefined
     for (const number of this.#files.checkpoints) {
       this.#meter.beginCheckpoint(number)
       const told = (at: number): void => this.#meter.at(at)
-      const checked = await checkCheckpoint(this.#directory, number, this.#manifest.hashSecret, told, sha256)
+      const checked = await checkCheckpoint(this.#directory, number, this.#manifest.hashSecret, told, this.#platform)
       const { info } = checked
       if (checked.problem !== undefined) {
         probe("a damaged checkpoint is not salvaged from")

@@ -9,7 +9,7 @@ import { decodeManifest, encodeManifest, MANIFEST_SIZE } from "../format/manifes
 import type { Manifest } from "../format/manifest.ts"
 import { checkpointFile, MANIFEST_FILES, segmentFile } from "../format/file-names.ts"
 import { FRAME_COMMITS, lastLsnOf } from "../format/frame.ts"
-import type { Sha256 } from "../model/digest.ts"
+import type { Compression } from "../model/compression.ts"
 import type { MerkleVerdict } from "../model/merkle.ts"
 import type { Platform } from "../platform/platform.ts"
 import { storageFailed, systemCodeOf } from "../platform/system-error.ts"
@@ -87,7 +87,7 @@ export async function verifyStore(
   const verification = new Verification(files, meter)
   if (await verification.manifest(platform, path)) {
     const manifest = files.manifest as Manifest
-    await verification.state(directoryOf(platform, path, manifest), manifest, platform.sha256)
+    await verification.state(directoryOf(platform, path, manifest), manifest, platform)
   }
   meter.end()
   return verification.report(platform.clock.monotonicMs() - startMs)
@@ -141,13 +141,13 @@ class Verification {
   }
 
   /** Checkpoints first, because the log may begin behind the definitions that they hold. */
-  async state(directory: CheckpointDirectory, manifest: Manifest, sha256: Sha256): Promise<void> {
+  async state(directory: CheckpointDirectory, manifest: Manifest, platform: Platform): Promise<void> {
     const good: GoodCheckpoint[] = []
     let durableLsn = 0
     for (const number of this.#files.checkpoints) {
       this.#meter.beginCheckpoint(number)
       const told = (at: number): void => this.#meter.at(at)
-      const checked = await checkCheckpoint(directory, number, manifest.hashSecret, told, sha256)
+      const checked = await checkCheckpoint(directory, number, manifest.hashSecret, told, platform)
       this.#verdicts.push(checked.merkle)
       if (checked.problem !== undefined) this.#add(checked.problem, true)
       if (checked.info === undefined) continue
@@ -155,7 +155,7 @@ class Verification {
       durableLsn = Math.max(durableLsn, checked.info.throughLsn)
     }
     this.#checkpoints = good.length
-    await this.#log(directory, manifest, good)
+    await this.#log(directory, manifest, good, platform.compression)
     const first = { file: segmentFile(manifest.firstSegment), offset: 0, lsn: 0 }
     if (manifest.firstLsn > 1 && durableLsn + 1 < manifest.firstLsn) {
       const what = `the log begins at LSN ${manifest.firstLsn}, and no good checkpoint reaches so far`
@@ -192,10 +192,15 @@ class Verification {
     }
   }
 
-  async #log(directory: CheckpointDirectory, manifest: Manifest, good: readonly GoodCheckpoint[]): Promise<void> {
+  async #log(
+    directory: CheckpointDirectory,
+    manifest: Manifest,
+    good: readonly GoodCheckpoint[],
+    compression: Compression,
+  ): Promise<void> {
     const { firstSegment, firstLsn } = manifest
     const fold = new FoldCheck(directory, good, firstLsn)
-    const catalogue = catalogueBefore(good, firstLsn)
+    const catalogue = catalogueBefore(good, firstLsn, compression)
     const checker = new RecordChecker(manifest.hashSecret, catalogue)
     this.#lastLsn = firstLsn - 1
     for await (const piece of surveyLog({ directory, segments: this.#files.segments, firstSegment, firstLsn })) {
@@ -263,8 +268,12 @@ class Verification {
 }
 
 /** What was defined when the log began, as far as the oldest checkpoint that it goes on from says. */
-function catalogueBefore(checkpoints: readonly GoodCheckpoint[], firstLsn: number): Catalogue {
-  const catalogue = new Catalogue()
+function catalogueBefore(
+  checkpoints: readonly GoodCheckpoint[],
+  firstLsn: number,
+  compression: Compression,
+): Catalogue {
+  const catalogue = new Catalogue(compression)
   if (firstLsn === 1) return catalogue
   const oldest = checkpoints.find(({ info }) => info.throughLsn + 1 >= firstLsn)
   if (oldest !== undefined) learnDefinitions(oldest.catalogue, catalogue)

@@ -1,6 +1,7 @@
 // Everything that the engine takes from outside, simulated: disk, clock and chance, all of them driven by one seed.
 
 import type { Checksum } from "../model/checksum.ts"
+import { nodeCompression } from "../platform/node/node-compression.ts"
 import { nodeSha256 } from "../platform/node/node-platform.ts"
 import type { Platform } from "../platform/platform.ts"
 import { crc32 } from "./checksum.ts"
@@ -36,6 +37,7 @@ export function simulatePlatform(options: SimulatedPlatformOptions): SimulatedPl
     random: new SimulatedRandom(seed),
     checksum: crc32,
     sha256: nodeSha256,
+    compression: nodeCompression,
     diagnostics: { publish: () => undefined },
     eventLoop: new SimulatedEventLoop(),
     identity: `simulation ${seed}`,

@@ -131,7 +131,7 @@ export class CommitSession {
   #write(buffer: GroupCommit["batch"]["buffer"], operation: Operation, key: string): number {
     const { entry } = operation
     if (operation.kind === KIND_DELETE) return this.#writer.delete(buffer, this.#position, this.#flags, entry.id, key)
-    return this.#writer.put(buffer, this.#position, this.#flags, entry.id, key, operation.value)
+    return this.#writer.put(buffer, this.#position, this.#flags, entry.id, key, operation.value, entry.compressFrom)
   }
 
   #defineTable(commit: GroupCommit, entry: TableEntry): void {

@@ -98,7 +98,7 @@ export class EngineStates implements FeedStates {
     await this.#life.flush()
     if (!this.hasCommitsAfter(lsn)) throw new CursorExpired(lsn, this.#engine.log?.oldestLsn ?? 1)
     const { directory, shardCount } = this.#engine.settings
-    const catalogue = new Catalogue()
+    const catalogue = new Catalogue(this.#engine.settings.compression)
     for (let attempt = 1; ; attempt++) {
       this.#life.requireOpen()
       const shards = Array.from({ length: shardCount }, () => new ShardTables())

@@ -7,6 +7,7 @@ import type { Engine } from "../actors/engine.ts"
 import type { ExpiryMetrics } from "../actors/expiry-actor.ts"
 import type { MetadataMetrics } from "../actors/metadata-actor.ts"
 import type { MerkleMetrics } from "../actors/merkle-actor.ts"
+import type { CompressionCounters } from "../format/value-compression.ts"
 import type { EventLoopDelay } from "../platform/event-loop-meter.ts"
 import { LatencyHistogram } from "../wal/latency-histogram.ts"
 import type { LatencyBucket } from "../wal/latency-histogram.ts"
@@ -73,6 +74,7 @@ export interface StoreMetrics {
     readonly gets: number
     readonly hits: number
   }
+  readonly compression: Readonly<CompressionCounters>
   readonly indexes: IndexMetrics
   readonly snapshots: {
     /** Those of users. */
@@ -209,6 +211,7 @@ export function collectMetrics(engine: Engine, parts: MetricSources): StoreMetri
     merkle: engine.merkle.metrics(),
     tables,
     operations: { ...writer.counters, gets: reader.gets, hits: reader.hits },
+    compression: { ...writer.compressor.counters },
     indexes: indexes.metrics(),
     snapshots: {
       open: snapshots.openCount,

@@ -30,6 +30,7 @@ import { BatchBuilder } from "./batch.ts"
 import type { Batch } from "./batch.ts"
 import type { BatchHandler, CommitHandler, ConsumeOptions } from "./consumer-options.ts"
 import type { Consumer, ConsumerInfo } from "./consumer.ts"
+import { compressFrom } from "./compression-settings.ts"
 import { definitionsFrom } from "./index-definition.ts"
 import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
 import { Metadata } from "./metadata.ts"
@@ -93,14 +94,17 @@ export class OpenStore implements Store {
     options: TableOptions<Value, Indexes, Unique> = {},
   ): TableHandle<Value, KeysOfIndexes<Value, Indexes, Unique>> {
     checkTableName(name)
-    record("options", options, ["schema", "durability", "ttl", "indexes", "unique"])
+    record("options", options, ["schema", "durability", "ttl", "compress", "indexes", "unique"])
     if (options.schema !== undefined && typeof options.schema["~standard"]?.validate !== "function") {
       throw new TypeError("schema must be a Standard Schema: an object with a ~standard property")
     }
     durabilityFrom("durability", options.durability)
+    const compress = compressFrom(options.compress)
     const definitions = definitionsFrom(options.indexes, options.unique)
-    this.#parts.context.indexes.define(this.#engine.catalogue.entry(name), definitions)
-    return new TableHandle(this.#parts.context, this.#engine.catalogue.entry(name), this.#durability, options)
+    const entry = this.#engine.catalogue.entry(name)
+    this.#parts.context.indexes.define(entry, definitions)
+    if (compress !== undefined) entry.compressFrom = compress
+    return new TableHandle(this.#parts.context, entry, this.#durability, options)
   }
 
   async batch(fill: (batch: Batch) => void, options: WriteOptions = {}): Promise<Receipt> {

@@ -165,6 +165,8 @@ function engineFor(
       alerts: settings.alerts,
       merkle: settings.merkle,
       sha256: platform.sha256,
+      compression: platform.compression,
+      compressFrom: settings.compressFrom,
       eventLoop: platform.eventLoop,
       residentBytes: () => platform.residentBytes(),
       onRecovery,

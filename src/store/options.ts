@@ -4,6 +4,7 @@ import type { Alert, AlertThresholds } from "../actors/alert-rules.ts"
 import type { Durability } from "../model/durability.ts"
 import type { Platform } from "../platform/platform.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
+import type { CompressOption } from "./compression-settings.ts"
 
 export interface FlushOptions {
   /** Commits in a batch that make it go at once. Default 65,536. */
@@ -118,6 +119,8 @@ export interface OpenOptions {
   readonly prepared?: PreparedOptions
   /** Whether a Merkle tree of the content is kept, written down and compared when the store is opened. Default false. */
   readonly merkle?: MerkleOptions | boolean
+  /** Whether large values are compressed, unless their table says otherwise; see docs/compression.md. Default false. */
+  readonly compress?: CompressOption
   /** Parts that the tables are divided into, each under an actor of its own. Default 8. May change from open to open. */
   readonly shards?: number
   /** Bytes of a log segment. Default 16 MiB. */

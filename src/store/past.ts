@@ -97,7 +97,7 @@ export async function readDirectory(
   moment: Moment,
   shardCount: number,
   signal: AbortSignal | undefined,
-  catalogue: Catalogue = new Catalogue(),
+  catalogue: Catalogue = new Catalogue(platform.compression),
 ): Promise<PastReading> {
   return readStoreFiles(platform, path, signal, async (directory, manifest) => {
     catalogue.reset()

@@ -16,6 +16,8 @@ import type { MerkleRules } from "../actors/merkle-rules.ts"
 import type { Durability } from "../model/durability.ts"
 import type { Moment } from "../recovery/find-past.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
+import { COMPRESS_NEVER } from "../format/value-compression.ts"
+import { compressFrom } from "./compression-settings.ts"
 import { merkleFrom } from "./merkle-settings.ts"
 import { durabilityFrom, integer, isBoolean, isSignal, optional, record, share, show } from "./option-checks.ts"
 import type {
@@ -43,6 +45,7 @@ export interface Settings {
   readonly snapshots: Required<SnapshotOptions>
   readonly prepared: Required<PreparedOptions>
   readonly merkle: MerkleRules
+  readonly compressFrom: number
   readonly shards: number
   readonly segmentBytes: number
   readonly create: boolean
@@ -77,6 +80,7 @@ export function settingsFrom(options: unknown): Settings {
     "snapshots",
     "prepared",
     "merkle",
+    "compress",
     "shards",
     "segmentBytes",
     "create",
@@ -132,6 +136,7 @@ export function settingsFrom(options: unknown): Settings {
     },
     snapshots: snapshotsFrom(given["snapshots"]),
     merkle: merkleFrom(given["merkle"]),
+    compressFrom: compressFrom(given["compress"]) ?? COMPRESS_NEVER,
     shards: integer("shards", given["shards"], SHARD_COUNT_DEFAULT, 1, SHARD_COUNT_MAX),
     segmentBytes:
       integer(

@@ -1,6 +1,7 @@
 // What a table, and a write to it, may be asked for.
 
 import type { Durability } from "../model/durability.ts"
+import type { CompressOption } from "./compression-settings.ts"
 import type { AnyIndexes, IndexDefinitions } from "./index-definition.ts"
 import type { StandardSchema } from "./standard-schema.ts"
 
@@ -15,6 +16,8 @@ export interface TableOptions<Value, Indexes = AnyIndexes, Unique extends string
   readonly unique?: readonly Unique[]
   /** How long a key lives, in milliseconds, that is put through this handle without a `ttl` of its own. Default: for ever. */
   readonly ttl?: number
+  /** Whether values that are large are compressed from now on, by all handles of the table. Default: as it is; at first the store's. */
+  readonly compress?: CompressOption
 }
 
 export interface WriteOptions {

@@ -4,6 +4,7 @@
 import type { Engine } from "../actors/engine.ts"
 import { FLAG_CONTINUES, KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import { RecordWriter } from "../format/record-writer.ts"
+import { ValueCompressor } from "../format/value-compression.ts"
 import { ValueEncoder } from "../format/value-encoder.ts"
 import type { Durability } from "../model/durability.ts"
 import { BATCH_OPERATION_COUNT_MAX, COMMIT_SIZE_MAX } from "../model/limits.ts"
@@ -35,6 +36,7 @@ export interface AloneStep {
 export class Writer {
   readonly counters: WriteCounters = { puts: 0, deletes: 0, batches: 0, rejected: 0 }
   readonly rules: WriteRules = new WriteRules()
+  readonly compressor: ValueCompressor
   readonly #engine: Engine
   readonly #records: RecordWriter
   readonly #session: CommitSession
@@ -46,7 +48,9 @@ export class Writer {
 
   constructor(engine: Engine) {
     this.#engine = engine
-    this.#records = new RecordWriter(engine.manifest.hashSecret, new ValueEncoder(engine.catalogue.shapes))
+    this.compressor = new ValueCompressor(engine.settings.compression)
+    const encoder = new ValueEncoder(engine.catalogue.shapes)
+    this.#records = new RecordWriter(engine.manifest.hashSecret, encoder, this.compressor)
     this.#session = new CommitSession(engine, this.#records)
   }
 
@@ -73,7 +77,7 @@ export class Writer {
     let end: number
     this.#isWriting = true
     try {
-      end = this.#records.put(buffer, position, 0, entry.id, key, value)
+      end = this.#records.put(buffer, position, 0, entry.id, key, value, entry.compressFrom)
     } catch (error) {
       this.counters.rejected++
       return Promise.reject(error)
@@ -97,7 +101,8 @@ export class Writer {
       const checked = this.rules.check(operations)
       const lsn = commit.nextLsn
       const { buffer, position } = commit.batch
-      const end = checked === operations ? this.#records.put(buffer, position, 0, entry.id, key, value) : -1
+      const end =
+        checked === operations ? this.#records.put(buffer, position, 0, entry.id, key, value, entry.compressFrom) : -1
       let receipt: Promise<Receipt>
       if (end < 0 || catalogue.shapes.hasPending) receipt = this.#session.run(commit, checked, durability)
       else {
@@ -156,7 +161,7 @@ export class Writer {
     let end = position
     let flags = 0
     for (const [key, value] of entries) {
-      end = this.#records.put(buffer, end, flags, entry.id, key, value)
+      end = this.#records.put(buffer, end, flags, entry.id, key, value, entry.compressFrom)
       if (end < 0 || shapes.hasPending) return -1
       flags = FLAG_CONTINUES
     }

@@ -42,7 +42,7 @@ export class FeedValues {
 
   /** The registry is about to be cleared: goes on with a copy. */
   keep(): void {
-    const copy = new ShapeRegistry()
+    const copy = new ShapeRegistry(this.#shapes.compression)
     for (let id = 0; copy.count < this.#shapes.count; id++) {
       const fields = this.#shapes.fieldsOf(id)
       if (fields !== undefined) copy.define(id, fields)

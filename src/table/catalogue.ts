@@ -5,6 +5,8 @@
 // lost with the commit that carried it.
 
 import { ShapeRegistry } from "../format/shape-registry.ts"
+import { COMPRESS_NEVER } from "../format/value-compression.ts"
+import type { Compression } from "../model/compression.ts"
 import { LimitExceeded } from "../model/errors.ts"
 import { invariant } from "../model/invariant.ts"
 import { TABLE_COUNT_MAX, TABLE_NAME_SIZE_MAX } from "../model/limits.ts"
@@ -18,12 +20,21 @@ export interface TableEntry {
   id: number
   /** How many write rules look at commits to the table (store/write-rule.ts). Changed only by their owners. */
   ruleCount: number
+  /** Bytes from which on the table's values are compressed when they are written. Changed only by the store. */
+  compressFrom: number
 }
 
 export class Catalogue {
-  readonly shapes: ShapeRegistry = new ShapeRegistry()
+  readonly shapes: ShapeRegistry
+  readonly #compressFrom: number
   readonly #byName = new Map<string, TableEntry>()
   readonly #byId: (TableEntry | undefined)[] = []
+
+  /** `compression`: for whoever reads values. `compressFrom`: what new entries begin with. */
+  constructor(compression?: Compression, compressFrom: number = COMPRESS_NEVER) {
+    this.shapes = new ShapeRegistry(compression)
+    this.#compressFrom = compressFrom
+  }
 
   /** The entry for a name, made if there is none. Fails with: LimitExceeded for a name that is too long. */
   entry(name: string): TableEntry {
@@ -33,7 +44,8 @@ export class Catalogue {
     if (size > TABLE_NAME_SIZE_MAX) {
       throw new LimitExceeded("the table name's size in bytes", TABLE_NAME_SIZE_MAX, size, "Use a shorter name")
     }
-    const entry: TableEntry = { name, isSystem: isSystemTable(name), id: 0, ruleCount: 0 }
+    const isSystem = isSystemTable(name)
+    const entry: TableEntry = { name, isSystem, id: 0, ruleCount: 0, compressFrom: this.#compressFrom }
     this.#byName.set(name, entry)
     return entry
   }

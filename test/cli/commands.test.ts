@@ -248,6 +248,24 @@ test.concurrent("checkpoint and compact fold the log, and inspect tells what is 
   expect(inspected.stdout).toMatch(/301 records of table t, \d+ bytes\n +\d+ {2}end: whole: 301 records\n$/)
 })
 
+test.concurrent("inspect tells what is compressed, in both kinds of files, and what that saves", async () => {
+  const directory = join(work, "compressed")
+  const store = await open(directory, { compress: true })
+  const text = "again and ".repeat(200)
+  await store.table("t").putMany([
+    ["k1", text],
+    ["k2", { text }],
+    ["k3", "small"],
+  ])
+  await store.checkpoint()
+  await store.close()
+  const tools = ["wal-0000000001", "checkpoint-0000000001"].map((file) => runTool(["inspect", join(directory, file)]))
+  for (const { exitCode, stdout } of await Promise.all(tools)) {
+    expect(exitCode).toBe(0)
+    expect(stdout).toMatch(/; 2 compressed values, 40\d\d bytes in \d\d\d?$/m)
+  }
+})
+
 test.concurrent("inspect names the frames of a segment, and the byte where damage begins", async () => {
   const segment = join(sample, "wal-0000000001")
   const whole = await runTool(["inspect", segment])

@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts"
 import { changesMutants } from "./mutants-of-changes.ts"
 import { consumerMutants } from "./mutants-of-consumers.ts"
 import { checkpointMutants } from "./mutants-of-checkpoints.ts"
+import { compressionMutants } from "./mutants-of-compression.ts"
 import { indexMutants } from "./mutants-of-indexes.ts"
 import { expiryMutants } from "./mutants-of-expiry.ts"
 import { merkleMutants } from "./mutants-of-merkle.ts"
@@ -23,6 +24,7 @@ export const mutants: readonly Mutant[] = [
   ...recoveryMutants,
   ...checkpointMutants,
   ...storeMutants,
+  ...compressionMutants,
   ...indexMutants,
   ...expiryMutants,
   ...transactionMutants,

@@ -129,13 +129,7 @@ describe("damage", () => {
     const platform = simulatePlatform({ seed: 1, disk: await copyOfDisk(files) })
     const manifest = manifestIn(files)
     const directory = directoryOf(platform, DIRECTORY, manifest)
-    const { info, catalogue } = await checkCheckpoint(
-      directory,
-      1,
-      manifest.hashSecret,
-      () => undefined,
-      platform.sha256,
-    )
+    const { info, catalogue } = await checkCheckpoint(directory, 1, manifest.hashSecret, () => undefined, platform)
     const outcomes: FoldOutcome[] = []
     const fold = new FoldCheck(directory, [{ info: info as CheckpointInfo, catalogue }], 1, 500)
     for await (const piece of surveyLog({ directory, segments: segmentsIn(files), firstSegment: 1, firstLsn: 1 })) {

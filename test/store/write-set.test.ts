@@ -10,6 +10,7 @@ const TABLES: readonly TableEntry[] = ["a", "b", "c"].map((name, index) => ({
   isSystem: false,
   id: index + 1,
   ruleCount: 0,
+  compressFrom: Infinity,
 }))
 
 function tableAt(index: number): TableEntry {

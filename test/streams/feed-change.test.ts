@@ -2,6 +2,12 @@ import { inspect } from "node:util"
 import { expect, test } from "vitest"
 import type { Change } from "../../src/model/change.ts"
 import { lsnOf } from "../../src/model/lsn.ts"
+import { ShapeRegistry } from "../../src/format/shape-registry.ts"
+import { nodeCompression } from "../../src/platform/node/node-compression.ts"
+import { Cursors } from "../../src/streams/cursor.ts"
+import { FeedValues } from "../../src/streams/feed-change.ts"
+import { compressed } from "../format/compressed-value.ts"
+import { ValueScene } from "../format/value-scene.ts"
 import { FeedScene, quiet, readSome } from "./feed-scene.ts"
 
 async function oneChange(value: unknown): Promise<{ readonly scene: FeedScene; readonly change: Change }> {
@@ -57,6 +63,13 @@ test("a change can be read for the first time while the log recovers, and after"
   scene.feed.connect(scene.log)
   expect(got[9]?.value).toEqual({ n: 9, name: "x" })
   expect(oldestLsn).toBe(1)
+})
+
+test("a compressed value can be read while the log recovers, too", () => {
+  const values = new FeedValues(new ShapeRegistry(nodeCompression), new Cursors(new Uint8Array(16)))
+  const bytes = compressed(new ValueScene().encode("again and ".repeat(50)))
+  values.keep()
+  expect(values.decode(bytes, 0, bytes.length)).toBe("again and ".repeat(50))
 })
 
 test("a real recovery learns the same shapes, so that older changes stay readable", async () => {

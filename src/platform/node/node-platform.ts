@@ -7,6 +7,7 @@ import type { Sha256 } from "../../model/digest.ts"
 import type { Platform } from "../platform.ts"
 import type { Random } from "../random.ts"
 import { nodeClock } from "./node-clock.ts"
+import { nodeCompression } from "./node-compression.ts"
 import { nodeDiagnostics } from "./node-diagnostics.ts"
 import { nodeEventLoopMeter } from "./node-event-loop-meter.ts"
 import { nodeFileSystem } from "./node-file-system.ts"
@@ -32,6 +33,7 @@ export const nodePlatform: Platform = {
   random: nodeRandom,
   checksum: crc32,
   sha256: nodeSha256,
+  compression: nodeCompression,
   diagnostics: nodeDiagnostics,
   eventLoop: nodeEventLoopMeter,
   identity: `pid ${process.pid} on ${hostname()}`,
