@@ -7,11 +7,10 @@ import type { FoldJob } from "./recovery/fold-job.ts"
 
 const { fileSystem, checksum } = nodePlatform
 
-let writtenBytes = 0
-
-await serveWorker((job: FoldJob, alive) =>
-  foldOutcome(job, fileSystem, checksum, (bytes = writtenBytes) => {
+await serveWorker((job: FoldJob, alive) => {
+  let writtenBytes = 0
+  return foldOutcome(job, fileSystem, checksum, (bytes = writtenBytes) => {
     writtenBytes = bytes
     return alive(bytes)
-  }),
-)
+  })
+})

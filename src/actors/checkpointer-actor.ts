@@ -1,6 +1,6 @@
 // The actor that keeps the log short: folds it into checkpoints, and lets go of what no rule keeps. Reads files only, so
-// the shards do not know of it. The folding is done by a worker thread, one for each checkpoint, whose death costs the
-// attempt and nothing else; small ones, and all where no worker is wanted, on this thread in slices of a millisecond.
+// the shards do not know of it. The folding is done by a worker thread, whose death costs the attempt and nothing else;
+// small ones, and all where no worker is wanted, on this thread in slices of a millisecond.
 //
 // Order, so that a crash between any two steps leaves a store that opens: the new checkpoint is whole, durable and read
 // back; then the manifest says where the log begins from now on; then segments go; then older checkpoints.

@@ -1,5 +1,5 @@
 // Makes one checkpoint for the checkpointer: on a worker thread, whose loss costs the attempt, or on this one in slices.
-// One at a time.
+// One at a time. The thread is kept for the next one for a while: what runs often in it is compiled once then.
 
 import { requireRoom } from "../checkpoint/checkpoint-files.ts"
 import type { CheckpointInfo } from "../checkpoint/checkpoint-files.ts"
@@ -8,6 +8,7 @@ import { liveFrames } from "../checkpoint/live-frames.ts"
 import { probe } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import { isOutcomeTrue, resultOf, runFoldJob } from "../recovery/fold-job.ts"
+import type { Timer } from "../platform/clock.ts"
 import type { FoldJob, FoldOutcome, FoldRun } from "../recovery/fold-job.ts"
 import type { EngineContext } from "./engine-context.ts"
 
@@ -19,6 +20,9 @@ const WORKER_SIZE_MIN = 4 * 1024 * 1024
 /** Workers that may be lost over one checkpoint, before this thread makes it. */
 const WORKER_ATTEMPT_COUNT = 3
 
+/** A thread that was given nothing for so long is ended: it has a heap of its own. */
+const KEPT_MS = 60_000
+
 /** The work was given up because the actor is stopped. */
 export const STOPPED: Error = new Error("the checkpointer is stopped")
 
@@ -29,6 +33,8 @@ export class FoldRunner {
   readonly #engine: EngineContext
   /** The worker thread that is at work. */
   #worker: FoldRun | undefined
+  /** One that has answered, and when it is ended. */
+  #kept: { readonly run: FoldRun; readonly timer: Timer } | undefined
   #workersLost = 0
   #isStopping = false
   #sliceStartMs = 0
@@ -59,7 +65,7 @@ export class FoldRunner {
   /** Ends what is under way, which fails with STOPPED. */
   async stop(): Promise<void> {
     this.#isStopping = true
-    await this.#worker?.end()
+    await Promise.all([this.#worker?.end(), this.#takeKept()?.end()])
   }
 
   /**
@@ -80,7 +86,7 @@ export class FoldRunner {
     const told = (doneBytes: number): void => onBytes(doneBytes, Math.max(doneBytes, sizeBytes))
     if (startFold !== undefined && (last?.sizeBytes ?? 0) + logBytes >= WORKER_SIZE_MIN) {
       for (let attempt = 0; attempt < WORKER_ATTEMPT_COUNT; attempt++) {
-        const outcome = await this.#tryWorker(startFold(job, told), job)
+        const outcome = await this.#tryWorker(this.#nextOfKept(job, told) ?? startFold(job, told), job)
         if (outcome !== undefined) return resultOf(outcome)
       }
     }
@@ -145,15 +151,43 @@ export class FoldRunner {
   /** What the worker found, or undefined where it was lost. */
   async #tryWorker(run: FoldRun, job: FoldJob): Promise<FoldOutcome | undefined> {
     this.#worker = run
-    const outcome = await run.answer.catch(() => undefined)
-    await run.end()
-    this.#worker = undefined
-    // The log is let go on the strength of it.
-    if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) return outcome
+    let isKept = false
+    try {
+      const outcome = await run.answer.catch(() => undefined)
+      // The log is let go on the strength of it.
+      if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) {
+        isKept = outcome.kind === "made" && !this.#isStopping
+        return outcome
+      }
+    } finally {
+      if (isKept) this.#keep(run)
+      else await run.end()
+      this.#worker = undefined
+    }
     if (this.#isStopping) throw STOPPED
     probe("the worker thread of a checkpoint is lost")
     this.#workersLost++
     this.#engine.emit({ kind: "worker-lost", checkpoint: job.number })
     return undefined
+  }
+
+  #keep(run: FoldRun): void {
+    const end = (): void => void this.#takeKept()?.end()
+    this.#kept = { run, timer: this.#engine.clock.after(KEPT_MS, end) }
+  }
+
+  #nextOfKept(job: FoldJob, told: (doneBytes: number) => void): FoldRun | undefined {
+    const kept = this.#takeKept()
+    const run = kept?.next(job, { onProgress: told })
+    // One that said nonsense meanwhile may still run.
+    if (run === undefined) void kept?.end()
+    return run
+  }
+
+  #takeKept(): FoldRun | undefined {
+    const kept = this.#kept
+    this.#kept = undefined
+    kept?.timer.cancel()
+    return kept?.run
   }
 }

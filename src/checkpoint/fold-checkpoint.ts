@@ -57,13 +57,14 @@ export interface FoldInput {
 export async function foldCheckpoint(input: FoldInput): Promise<CheckpointInfo | undefined> {
   const { directory, base } = input
   const reader = base === undefined ? undefined : await CheckpointReader.open(directory, base)
+  let taken: LogDelta | undefined
   try {
     const catalogue = new Catalogue()
     let block = await reader?.next()
     for (; reader !== undefined && block?.kind === BLOCK_DEFINITIONS; block = await reader.next()) {
       defineAll(block, catalogue, reader)
     }
-    const delta = new LogDelta(catalogue, reader?.throughLsn ?? 0)
+    const delta = (taken = new LogDelta(catalogue, reader?.throughLsn ?? 0))
     let isCut = false
     for await (const frame of input.readLog(delta.lastLsn)) {
       delta.apply(frame, input.throughLsn)
@@ -89,6 +90,7 @@ export async function foldCheckpoint(input: FoldInput): Promise<CheckpointInfo |
       throw error
     }
   } finally {
+    taken?.release()
     await reader?.close()
   }
 }

@@ -26,6 +26,9 @@ export class TableDelta {
   }
 }
 
+/** Memory of less is not worth the call. A buffer that was given back has no bytes. */
+const GIVEN_BACK_SIZE_MIN = 1024
+
 export class LogDelta {
   /** By the table's number. */
   readonly tables: (TableDelta | undefined)[] = []
@@ -64,6 +67,20 @@ export class LogDelta {
     this.logBytes += frame.end - frame.start
   }
 
+  /**
+   * Gives its memory back at once, where the collector would wait until more is allocated, which who made a checkpoint
+   * does not do for long. Nothing of it may be used afterwards.
+   */
+  release(): void {
+    for (const table of this.tables.splice(0)) {
+      if (table === undefined) continue
+      for (const { index, slabs } of [table.put.table, table.deleted]) {
+        for (const { buffer } of slabs.chunkBytes) giveBack(buffer)
+        for (const { buffer } of index.directory) giveBack(buffer)
+      }
+    }
+  }
+
   #tableOf(tableId: number): TableDelta {
     while (this.tables.length <= tableId) this.tables.push(undefined)
     return (this.tables[tableId] ??= new TableDelta())
@@ -79,4 +96,9 @@ export class LogDelta {
     table.deleted.applyAll(buffer, this.#offset, this.#lsn, 0, 1)
     buffer.bytes[walk.offset + RECORD_KIND] = KIND_DELETE
   }
+}
+
+/** A segment may stand in its directory several times. What is not in use shares the memory of nothing. */
+function giveBack(buffer: ArrayBufferLike): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= GIVEN_BACK_SIZE_MIN) buffer.transfer(0)
 }

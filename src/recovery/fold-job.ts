@@ -33,6 +33,8 @@ export interface FoldRun {
   readonly answer: Promise<FoldOutcome>
   /** Lets the thread take all of a processor, or leave most of it to others, which it does until it is told. */
   hurry(isHurried: boolean): void
+  /** Gives the same thread another job; undefined where it has ended since. Requires: it has answered. */
+  next(job: FoldJob, options: { readonly onProgress: (doneBytes: number) => void }): FoldRun | undefined
   /** Ends the thread. Resolves when it touches nothing any more. */
   end(): Promise<void>
 }

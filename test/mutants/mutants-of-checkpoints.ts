@@ -184,8 +184,8 @@ export const checkpointMutants: readonly Mutant[] = [
   {
     name: "worker-believed-by-the-checkpointer",
     file: "src/actors/fold-runner.ts",
-    find: "if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) return outcome",
-    replace: "if (outcome !== undefined) return outcome",
+    find: "if (outcome !== undefined && (await isOutcomeTrue(outcome, job, this.#engine.settings.directory))) {",
+    replace: "if (outcome !== undefined) {",
     story: "A worker thread that went mad says that there is a checkpoint, and the log goes.",
     tests: ["test/processes/checkpoint-worker.test.ts"],
     only: "say what is not true",

@@ -2,7 +2,7 @@
 
 import { describe, expect, onTestFinished, test } from "vitest"
 import { startWorker, WorkerLost } from "../../src/platform/node/node-worker.ts"
-import type { WorkerRun } from "../../src/platform/node/node-worker.ts"
+import type { WorkerOptions, WorkerRun } from "../../src/platform/node/node-worker.ts"
 import type { Script } from "./scripted-worker.ts"
 
 interface Answer {
@@ -15,10 +15,16 @@ function isAnswer(message: unknown): message is Answer {
   return typeof message === "object" && message !== null && "value" in message
 }
 
-function start(script: Script, silenceMsMax?: number): WorkerRun<Answer> {
+function start(script: Script, silenceMsMax?: number): WorkerRun<Answer, Script> {
   const run = startWorker(url, script, isAnswer, silenceMsMax === undefined ? {} : { silenceMsMax })
   onTestFinished(() => run.end())
   return run
+}
+
+function next(run: WorkerRun<Answer, Script>, script: Script, options: WorkerOptions = {}): WorkerRun<Answer, Script> {
+  const following = run.next(script, options)
+  if (following === undefined) throw new Error("the worker has ended")
+  return following
 }
 
 async function lossOf(run: WorkerRun<Answer>): Promise<WorkerLost> {
@@ -111,5 +117,40 @@ describe("a worker is not lost", () => {
     const run = start({ kind: "work", ms: 100 }, 600)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000)
     expect(await run.answer).toEqual({ value: 1 })
+  })
+})
+
+describe("a worker that has answered", () => {
+  test("does the next job, and says how far that is", async () => {
+    const first = start({ kind: "answer", value: 7 })
+    await first.answer
+    const told: number[] = []
+    const second = next(first, { kind: "work", ms: 700 }, { onProgress: (done) => void told.push(done) })
+    expect(await second.answer).toEqual({ value: 1 })
+    expect(new Set(told)).toEqual(new Set([7]))
+    const third = next(second, { kind: "thread" })
+    const { value } = await third.answer
+    expect(await next(third, { kind: "thread" }).answer).toEqual({ value })
+  })
+
+  test("is not in the hurry that it was told of for the job before", async () => {
+    const first = start({ kind: "rest", calls: 20, untilHurried: true })
+    first.hurry(true)
+    await first.answer
+    expect(await next(first, { kind: "rest", calls: 20, untilHurried: false }).answer).toEqual({ value: 20 })
+  })
+
+  test("is lost by the next job that it does not answer, and the first answer stands", async () => {
+    const first = start({ kind: "answer", value: 7 })
+    await first.answer
+    expect((await lossOf(next(first, { kind: "throw" }))).message).toBe("the worker thread failed")
+    expect(await first.answer).toEqual({ value: 7 })
+  })
+
+  test("takes no other job when it has ended", async () => {
+    const first = start({ kind: "answer", value: 7 })
+    await first.answer
+    await first.end()
+    expect(first.next({ kind: "answer", value: 8 })).toBeUndefined()
   })
 })

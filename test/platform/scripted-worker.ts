@@ -1,5 +1,6 @@
 // A worker that does what its job says, for the tests of workers.
 
+import { threadId } from "node:worker_threads"
 import { serveWorker } from "../../src/platform/node/node-worker.ts"
 
 export type Script =
@@ -8,6 +9,8 @@ export type Script =
   | { readonly kind: "work"; readonly ms: number }
   /** Answers how often it rested in so many calls, once it was told whether to hurry. */
   | { readonly kind: "rest"; readonly calls: number; readonly untilHurried: boolean }
+  /** Answers which thread it is. */
+  | { readonly kind: "thread" }
   | { readonly kind: "hang" }
   | { readonly kind: "exit"; readonly code: number }
   | { readonly kind: "throw" }
@@ -38,6 +41,8 @@ await serveWorker(async (script: Script, alive): Promise<unknown> => {
       }
       return { value: rests }
     }
+    case "thread":
+      return { value: threadId }
     case "hang":
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
       return undefined

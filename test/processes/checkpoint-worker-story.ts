@@ -11,8 +11,10 @@ const TEXT = "x".repeat(80)
 
 const plot = process.argv[2] ?? "work"
 let workers = 0
+let ended = 0
 process.on("worker", (worker) => {
   workers++
+  worker.once("exit", () => ended++)
   if (plot === "die always" || (plot === "die once" && workers === 1)) void worker.terminate()
 })
 
@@ -30,8 +32,14 @@ try {
     const [outcome] = await Promise.allSettled([checkpoint, store.close()])
     if (outcome.status === "fulfilled") throw new Error("the checkpoint was made before the store was closed")
   } else await checkpoint
+  if (plot === "twice") {
+    await table.put("k0", { n: 0, text: TEXT })
+    await store.checkpoint()
+    if (ended > 0) throw new Error("the worker was ended between two checkpoints")
+  }
   const { workersLost: lost, failures } = store.metrics().checkpoint
   await store.close()
+  const endedByClose = ended
   const again = await open(directory)
   const found = again.table<{ n: number; text: string }>("t")
   let wrong = 0
@@ -39,7 +47,7 @@ try {
   const records = found.size
   const { checkpoint: used } = again.recovery
   await again.close()
-  console.log(JSON.stringify({ workers, lost, records, wrong, failures, checkpoint: used ?? 0 }))
+  console.log(JSON.stringify({ workers, ended: endedByClose, lost, records, wrong, failures, checkpoint: used ?? 0 }))
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }

@@ -16,6 +16,8 @@ const ROUND_COUNT = Number(process.env["ORRERY_WORKER_ROUNDS"] ?? 4)
 
 interface Story {
   readonly workers: number
+  /** Of them, when the store was closed. */
+  readonly ended: number
   readonly lost: number
   readonly records: number
   readonly wrong: number
@@ -29,8 +31,16 @@ function tell(plot: string): Story {
   return JSON.parse(stdout) as Story
 }
 
-test("a large checkpoint is made by a worker thread, and the store opens from it", () => {
-  expect(tell("work")).toMatchObject({ workers: 1, lost: 0, records: 60_000, wrong: 0, failures: 0, checkpoint: 1 })
+test("large checkpoints are made by one worker thread, which closing ends, and the store opens from the last", () => {
+  expect(tell("twice")).toMatchObject({
+    workers: 1,
+    ended: 1,
+    lost: 0,
+    records: 60_000,
+    wrong: 0,
+    failures: 0,
+    checkpoint: 2,
+  })
 })
 
 test("fault 37: a worker that dies is replaced, and nothing is lost", () => {

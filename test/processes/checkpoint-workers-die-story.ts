@@ -19,6 +19,7 @@ const sooner = (look: () => void, ms: number): NodeJS.Timeout => setIntervalInFu
 globalThis.setInterval = sooner as typeof globalThis.setInterval
 
 let fates: string[] = []
+let endLast = (): Promise<unknown> => Promise.resolve()
 let workers = 0
 let running = 0
 let together = 0
@@ -32,6 +33,7 @@ process.on("worker", (worker) => {
   workers++
   together = Math.max(together, ++running)
   worker.once("exit", () => running--)
+  endLast = () => worker.terminate()
   const fate = fates.shift() ?? ""
   if (fate.startsWith("after")) setTimeout(() => void worker.terminate(), Number(fate.split(" ")[1]))
   prepareFate()
@@ -53,6 +55,8 @@ try {
   }
   while (n < RECORD_COUNT) await write(1000)
   for (const round of plan) {
+    // One that is kept has met its fate, or has none.
+    if (round.length > 0) await endLast()
     fates = [...round]
     prepareFate()
     await write(100)

@@ -1,7 +1,12 @@
-// Work on another thread: one job, one worker, one answer. A worker holds nothing between jobs, so its death costs the
-// job and nothing else. One that is not heard of for too long, or that says what no worker says, is as good as dead.
+// Work on another thread: one job, one answer, and then the next one, if the worker is kept. A worker holds nothing
+// between jobs, so its death costs the job and nothing else. One that is not heard of for too long, or that says what no
+// worker says, is as good as dead.
 //
-// What passes from a worker: from time to time, where its work gets on, `{ done }`, how far; and then its answer.
+// A worker is worth keeping: a new one compiles all that runs often in it anew, on V8's own threads, at the cost of the
+// threads that wait for a processor meanwhile.
+//
+// What passes from a worker: from time to time, where its work gets on, `{ done }`, how far; and then its answer. To it:
+// `{ isHurried }`, and behind an answer `{ job }`.
 
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads"
 
@@ -15,14 +20,24 @@ interface Hurry {
   readonly isHurried: boolean
 }
 
+/** What passes to a worker that has answered. */
+interface NextJob<Job> {
+  readonly job: Job
+}
+
 interface Progress {
   readonly done: number
 }
 
-export interface WorkerRun<Answer> {
+export interface WorkerRun<Answer, Job = never> {
   readonly answer: Promise<Answer>
   /** Lets the worker take all of a processor, or leave most of it to others, which it does until it is told. */
   hurry(isHurried: boolean): void
+  /**
+   * Gives the same worker another job; undefined where it has ended since. Requires: it has answered the one before. From
+   * its answer on it does not keep the process alive.
+   */
+  next(job: Job, options?: WorkerOptions): WorkerRun<Answer, Job> | undefined
   /** Ends the worker, if it still runs; the answer is then WorkerLost. Resolves when it touches nothing any more. */
   end(): Promise<void>
 }
@@ -50,46 +65,100 @@ export function startWorker<Job, Answer>(
   job: Job,
   isAnswer: (message: unknown) => message is Answer,
   options: WorkerOptions = {},
-): WorkerRun<Answer> {
-  const { onProgress, silenceMsMax = SILENCE_MS_MAX } = options
+): WorkerRun<Answer, Job> {
   let worker: Worker
   try {
     worker = new Worker(url, { workerData: job })
   } catch (cause) {
     // The system has no thread to give.
-    const answer = Promise.reject(new WorkerLost("the worker thread could not be started", { cause }))
-    answer.catch(() => undefined)
-    return { answer, hurry: () => undefined, end: () => Promise.resolve() }
+    return lostRun(new WorkerLost("the worker thread could not be started", { cause }))
   }
-  let silentLookCount = 0
-  let timer: NodeJS.Timeout | undefined
-  const answer = new Promise<Answer>((resolve, reject) => {
-    const lose = (what: string, cause?: unknown): void => reject(new WorkerLost(`the worker thread ${what}`, { cause }))
-    worker.on("message", (message: unknown) => {
-      silentLookCount = 0
-      if (isAnswer(message)) resolve(message)
-      else if (isProgress(message)) onProgress?.(message.done)
-      else lose("said what no worker says")
-    })
-    worker.once("messageerror", (cause) => lose("said what cannot be read", cause))
-    worker.once("error", (cause) => lose("failed", cause))
-    worker.once("exit", (code) => lose(`ended with ${code} and no answer`))
+  return new WorkerThread<Job, Answer>(worker, isAnswer).expect(options)
+}
+
+function lostRun<Answer, Job>(loss: WorkerLost): WorkerRun<Answer, Job> {
+  const answer = Promise.reject(loss)
+  answer.catch(() => undefined)
+  return { answer, hurry: () => undefined, next: () => undefined, end: () => Promise.resolve() }
+}
+
+/** What a job waits with for its answer. */
+interface Waiting<Answer> {
+  readonly resolve: (answer: Answer) => void
+  readonly reject: (loss: WorkerLost) => void
+  readonly onProgress: ((done: number) => void) | undefined
+  readonly timer: NodeJS.Timeout
+}
+
+class WorkerThread<Job, Answer> {
+  // Constant after construction.
+  readonly #worker: Worker
+  readonly #isAnswer: (message: unknown) => message is Answer
+  // Changed by jobs and by what the worker does.
+  #waiting: Waiting<Answer> | undefined
+  #silentLookCount = 0
+  #loss: WorkerLost | undefined
+
+  constructor(worker: Worker, isAnswer: (message: unknown) => message is Answer) {
+    this.#worker = worker
+    this.#isAnswer = isAnswer
+    worker.on("message", (message: unknown) => this.#hear(message))
+    worker.on("messageerror", (cause) => this.#lose("said what cannot be read", cause))
+    worker.on("error", (cause) => this.#lose("failed", cause))
+    worker.on("exit", (code) => this.#lose(`ended with ${code} and no answer`))
+  }
+
+  /** The run of the job that the worker has. */
+  expect({ onProgress, silenceMsMax = SILENCE_MS_MAX }: WorkerOptions): WorkerRun<Answer, Job> {
+    this.#silentLookCount = 0
     const look = (): void => {
-      if (++silentLookCount > SILENT_LOOK_COUNT_MAX) lose(`was silent for ${silenceMsMax} ms`)
+      if (++this.#silentLookCount > SILENT_LOOK_COUNT_MAX) this.#lose(`was silent for ${silenceMsMax} ms`)
     }
-    timer = setInterval(look, silenceMsMax / SILENT_LOOK_COUNT_MAX)
+    const timer = setInterval(look, silenceMsMax / SILENT_LOOK_COUNT_MAX)
     // The worker itself keeps the process alive.
     timer.unref()
-  })
-  answer.catch(() => undefined).finally(() => clearInterval(timer))
-  return {
-    answer,
-    hurry(isHurried) {
-      worker.postMessage({ isHurried } satisfies Hurry)
-    },
-    async end() {
-      await worker.terminate()
-    },
+    const answer = new Promise<Answer>((resolve, reject) => {
+      this.#waiting = { resolve, reject, onProgress, timer }
+    })
+    answer.catch(() => undefined)
+    return {
+      answer,
+      hurry: (isHurried) => this.#worker.postMessage({ isHurried } satisfies Hurry),
+      next: (job, options = {}) => this.#next(job, options),
+      end: async () => {
+        await this.#worker.terminate()
+      },
+    }
+  }
+
+  #next(job: Job, options: WorkerOptions): WorkerRun<Answer, Job> | undefined {
+    if (this.#loss !== undefined) return undefined
+    this.#worker.postMessage({ job } satisfies NextJob<Job>)
+    this.#worker.ref()
+    return this.expect(options)
+  }
+
+  #hear(message: unknown): void {
+    this.#silentLookCount = 0
+    if (this.#isAnswer(message)) {
+      // One that has nothing to do is no reason for the process to go on.
+      this.#worker.unref()
+      this.#settle()?.resolve(message)
+    } else if (isProgress(message)) this.#waiting?.onProgress?.(message.done)
+    else this.#lose("said what no worker says")
+  }
+
+  /** Also between two jobs, where nobody waits: then no other job is taken. */
+  #lose(what: string, cause?: unknown): void {
+    this.#loss ??= new WorkerLost(`the worker thread ${what}`, { cause })
+    this.#settle()?.reject(this.#loss)
+  }
+
+  #settle(): Waiting<Answer> | undefined {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    clearInterval(waiting?.timer)
+    return waiting
   }
 }
 
@@ -98,22 +167,22 @@ const WORK_MS = 2
 const REST_MS = 6
 
 /**
- * For the module that runs in a worker: does its job, and answers. `work` calls `alive` wherever it gets on, with how far
- * it is, and waits for what that returns: the rest that is due. What it throws ends the worker.
+ * For the module that runs in a worker: does its job, answers, and waits for the next one. `work` calls `alive` wherever
+ * it gets on, with how far it is, and waits for what that returns: the rest that is due. What it throws ends the worker.
  */
 export async function serveWorker<Job, Answer>(
   work: (job: Job, alive: (done: number) => Promise<void> | undefined) => Promise<Answer>,
-): Promise<void> {
+): Promise<never> {
   const port = parentPort
   if (isMainThread || port === null) throw new Error("this module runs in a worker thread")
-  let saidMs = performance.now()
-  let restedMs = saidMs
+  let saidMs = 0
+  let restedMs = 0
   let isHurried = false
-  port.on("message", (message: Hurry) => {
-    isHurried = message.isHurried
+  let take: (job: Job) => void = () => undefined
+  port.on("message", (message: Hurry | NextJob<Job>) => {
+    if ("job" in message) take(message.job)
+    else isHurried = message.isHurried
   })
-  // Listening must not keep a worker alive whose work is done, or has failed.
-  port.unref()
   const alive = (done: number): Promise<void> | undefined => {
     const nowMs = performance.now()
     if (nowMs - saidMs >= ALIVE_MS) {
@@ -129,7 +198,22 @@ export async function serveWorker<Job, Answer>(
       setTimeout(goOn, REST_MS)
     })
   }
-  port.postMessage(await work(workerData as Job, alive))
+  for (let job = workerData as Job; ;) {
+    // Listening must not keep a worker alive whose work has failed, or waits for what never comes.
+    port.unref()
+    saidMs = restedMs = performance.now()
+    const next = new Promise<Job>((resolve) => {
+      take = (taken) => {
+        // What it was told about the job before does not count.
+        isHurried = false
+        resolve(taken)
+      }
+    })
+    const answer = await work(job, alive)
+    port.ref()
+    port.postMessage(answer)
+    job = await next
+  }
 }
 
 function isProgress(message: unknown): message is Progress {
