@@ -36,7 +36,7 @@ const kinds: readonly Kind[] = [
     name: "crash-states",
     unit: "distinct crash states",
     goal: RELEASE_STATES,
-    portion: 50_000,
+    portion: 100_000,
     files: ["test/property/acknowledged-writes-survive"],
     variable: "ORRERY_CRASH_STATES",
   },

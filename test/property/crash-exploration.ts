@@ -34,7 +34,7 @@ import type { HistoryCommit, Model, Step } from "./store-history.ts"
 const STATES_A_HISTORY = 700
 /** The recovery of one distinct state in so many is crashed into, and about so many states of it are recovered. */
 const NESTED_SHARE = 24
-const NESTED_STATES = 40
+const NESTED_STATES = 80
 /** One in so many of the states that are known already is recovered again. */
 const AGAIN_SHARE = 64
 /** One distinct state in so many is recovered the long way, too; and one in so many opened as a store. */

@@ -133,3 +133,20 @@ test.each([0, 8, PAYLOAD_SIZE])(
     await file.close()
   },
 )
+
+test.each([
+  { offset: SEGMENT_HEADER_SIZE, reads: 1 },
+  { offset: WINDOW_SIZE, reads: 2 },
+])("reading from byte $offset on takes $reads calls, the header included", async ({ offset, reads }) => {
+  const disk = new SimulatedDisk({ keepsTrace: true })
+  const directory = await directoryOn(disk)
+  const file = await disk.open(`/data/${segmentFile(1)}`, "create")
+  await file.write(segmentWith(directory, offset, 0), 0)
+  const reader = await SegmentReader.open(directory, 1, { offset, previousChecksum: 0, lastLsn: 4, epoch: 1 })
+  expect((await reader.next())?.header.firstLsn).toBe(5)
+  const calls = disk.operations.filter(({ name }) => name === "read")
+  expect(calls).toHaveLength(reads)
+  if (reads > 1) expect(calls[0]?.detail).toBe(`${SEGMENT_HEADER_SIZE} at 0`)
+  await reader.close()
+  await file.close()
+})
