@@ -24,6 +24,10 @@ import {
 import { RecordWriter } from "../../src/format/record-writer.ts"
 import { ShapeRegistry } from "../../src/format/shape-registry.ts"
 import { ValueEncoder } from "../../src/format/value-encoder.ts"
+import { loadState } from "../../src/checkpoint/state-loader.ts"
+import { directoryOf } from "../../src/recovery/store-files.ts"
+import { Catalogue } from "../../src/table/catalogue.ts"
+import { ShardTables } from "../../src/table/shard-tables.ts"
 import { salvageStore } from "../../src/recovery/salvage.ts"
 import { verifyStore } from "../../src/recovery/verify.ts"
 import type { VerifyReport } from "../../src/recovery/verify.ts"
@@ -35,7 +39,7 @@ import { recoverDisk } from "../property/recovered-state.ts"
 import { differences, untilSettled } from "../property/store-history.ts"
 import { checkedStore } from "./checked-store.ts"
 import type { CheckedStore, Files } from "./checked-store.ts"
-import { contentAt, copyOfDisk, DIRECTORY } from "./reference-store.ts"
+import { contentAt, copyOfDisk, DIRECTORY, manifestIn } from "./reference-store.ts"
 
 type Change = (blocks: readonly Block[]) => readonly Block[]
 
@@ -400,6 +404,20 @@ describe("open passes over, and takes the one before", () => {
 
   test.each([...RECORDS, ...DEFINITIONS])("%s", async (_, told, change) => {
     await expectPassedOver(changed(change), told)
+  })
+})
+
+describe("a shard that is brought up alone is not brought up from", () => {
+  test.each(RECORDS)("%s", async (_, told, change) => {
+    const disk = await copyOfDisk(changed(change))
+    const directory = directoryOf(simulatePlatform({ seed: 1, disk }), DIRECTORY, manifestIn(store.files))
+    const shards = [undefined, new ShardTables(), undefined]
+    await expect(loadState(directory, 2, new Catalogue(), shards)).rejects.toMatchObject({
+      _tag: "Corruption",
+      file: checkpointFile(2),
+      found: expect.stringContaining(told),
+    })
+    expect(disk.openFileCount).toBe(0)
   })
 })
 

@@ -86,6 +86,20 @@ test("bytes that look like the beginning of a frame, where none can begin, hide 
   await file.close()
 })
 
+test("a disk that does not read on is told as such, and not as the end", async () => {
+  const disk = new SimulatedDisk({ keepsTrace: false })
+  const directory = await directoryOn(disk)
+  const file = await disk.open(`/data/${segmentFile(1)}`, "create")
+  await file.write(segmentWith(directory, SEGMENT_HEADER_SIZE, 0), 0)
+  await file.close()
+  const start = { offset: SEGMENT_HEADER_SIZE, previousChecksum: undefined, lastLsn: undefined, epoch: 0 }
+  const reader = await SegmentReader.open(directory, 1, start)
+  expect((await reader.next())?.header.firstLsn).toBe(5)
+  disk.faults.add({ operation: 1, through: Infinity, only: ["read"], error: "EIO" })
+  await expect(reader.findIntact(reader.offset)).rejects.toMatchObject({ _tag: "StorageFailed", systemCode: "EIO" })
+  await reader.close()
+})
+
 test("a file that is shorter than it was ends where it ends", async () => {
   const disk = new SimulatedDisk({ keepsTrace: false })
   const directory = await directoryOn(disk)
