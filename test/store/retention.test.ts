@@ -99,7 +99,10 @@ test("rules that keep less than those of the owner before are applied also where
   const before = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096 }))
   await hours(before, platform, 6)
   await untilSettled(platform, before.close())
-  const store = await untilSettled(platform, open("/data", { platform, shards: 2, segmentBytes: 4096, keep: { checkpoints: 1 } }))
+  const store = await untilSettled(
+    platform,
+    open("/data", { platform, shards: 2, segmentBytes: 4096, keep: { checkpoints: 1 } }),
+  )
   const report = await untilSettled(platform, store.checkpoint())
   expect(report?.returnedBytes).toBeGreaterThan(0)
   expect(store.metrics().checkpoint).toMatchObject({ kept: 1, made: 0 })
