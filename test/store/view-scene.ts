@@ -1,7 +1,7 @@
 // What tests of views share: a store with a view in it, what its rows are, and when it has taken in everything.
 
 import type { Store, View } from "../../src/index.ts"
-import { ConsumerScene } from "./consumer-scene.ts"
+import type { ConsumerScene } from "./consumer-scene.ts"
 
 type Row = readonly [string, unknown]
 
