@@ -29,6 +29,9 @@ const ambient: readonly Ban[] = [
   { what: "setTimeout", pattern: /(?<![.\w])(?:globalThis\s*\.\s*)?setTimeout\b/g },
   { what: "setInterval", pattern: /(?<![.\w])(?:globalThis\s*\.\s*)?setInterval\b/g },
 ]
+// The package promises Node 22, which does not know it, and its bundler leaves it as it is.
+const unknownToNode22: readonly Ban[] = [{ what: "using", pattern: /(?<![.\w])using\s+[A-Za-z_$][\w$]*\s*(?:=|:)/g }]
+
 const looseTypes: readonly Ban[] = [
   { what: "as any", pattern: /\bas\s+any\b/g },
   { what: ": any", pattern: /:\s*any\b(?!\s*[(.])/g },
@@ -76,6 +79,7 @@ function contentViolations(path: string, text: string, source: SourceText): read
   if (path.includes("/") && isBarrel(source))
     violations.push(`src/${path} barrel: it only re-exports; import the files`)
   if (!path.startsWith("platform/node/")) violations.push(...bannedIn(path, "capability", source.code, ambient))
+  violations.push(...bannedIn(path, "syntax", source.code, unknownToNode22))
   violations.push(...bannedIn(path, "types", source.code, looseTypes), ...bannedIn(path, "marks", text, marks))
   return violations
 }

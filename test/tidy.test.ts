@@ -128,6 +128,8 @@ describe("the rules", () => {
     ["setInterval", "wal/a.ts", "globalThis.setInterval(go, 1)", "capability: setInterval"],
     ["a mark", "wal/a.ts", `// ${"TO"}DO later`, "src/wal/a.ts:2 marks"],
     ["a switched-off check", "wal/a.ts", `// @ts-${"ignore"}`, "src/wal/a.ts:2 marks"],
+    ["using", "wal/a.ts", "using handle = open()", "src/wal/a.ts:2 syntax: using"],
+    ["await using", "wal/a.ts", "await using store: Store = open()", "syntax: using"],
     ["as any", "wal/a.ts", "go(a as any)", "types: as any"],
     [": any", "wal/a.ts", "function go(a: any): void {}", "types: : any"],
   ])("%s is found", (_what, path, text, expected) => {

@@ -9,6 +9,7 @@ import * as GlobalFlag from "effect/cli/GlobalFlag"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { CommandFailure, EXIT_GOOD, OutputClosed, reportOf } from "./failure.ts"
+import { isSystemTable } from "../model/system-tables.ts"
 import { Output } from "./output.ts"
 
 /** The service that says whether `--json` was given. */
@@ -109,6 +110,14 @@ async function exitCodeOf(error: unknown, output: Output): Promise<number> {
 
 /** The table's name, checked before a store is opened for it. Fails with: CommandFailure. */
 export function checkTable(name: string): void {
+  if (isSystemTable(name)) {
+    throw new CommandFailure(
+      "USAGE",
+      `the table ${JSON.stringify(name)} is the engine's own`,
+      "Give the name of another",
+      2,
+    )
+  }
   if (name !== "" && name.isWellFormed()) return
   throw new CommandFailure("USAGE", "the table's name is empty or not well-formed", "Give the name of a table", 2)
 }

@@ -2,6 +2,7 @@
 // comes from the log, and "deleted" in place of "value" where the key was removed. docs/operations.md has its versions.
 // Guarantees: a line that says more than is understood here is refused, and never read in part.
 
+import { isSystemTable } from "../model/system-tables.ts"
 import { CommandFailure } from "./failure.ts"
 import { fromJsonForm } from "./json-form-reader.ts"
 import { toJsonForm } from "./json-form-writer.ts"
@@ -47,6 +48,7 @@ export function parseLine(text: string, table: string | undefined): LineChange {
   const { key, value, deleted } = fields
   const name = table ?? fields["table"]
   if (typeof name !== "string" || name === "") return refuse("names no table")
+  if (isSystemTable(name)) return refuse(`names ${JSON.stringify(name)}, a table of the engine's own`)
   if (typeof key !== "string") return refuse("has no key")
   if ((value === undefined) === (deleted === undefined)) return refuse('needs one of "value" and "deleted"')
   if (deleted !== undefined && deleted !== true) return refuse('has a "deleted" that is not true')

@@ -158,6 +158,10 @@ function changeOf(text: string, line: number, table: string | undefined): LineCh
 
 /** Says which lines the commit was made of that failed. */
 function failureOf(error: unknown, { firstLine, lastLine }: Group): CommandFailure {
+  // Of what lines say, and is not known to be wrong before it is written: a deadline in a thousand years.
+  if (error instanceof TypeError) {
+    return new CommandFailure("LINE_REFUSED", `lines ${firstLine} to ${lastLine}: ${error.message}`, "Mend the line")
+  }
   const { code, summary, remedy, exitCode } = reportOf(error)
   const fact = error instanceof OrreryError ? summary : `${summary} (${code})`
   return new CommandFailure(code, `lines ${firstLine} to ${lastLine}: ${fact}`, remedy, exitCode)

@@ -26,7 +26,7 @@ export async function examineManifest(platform: Platform, path: string): Promise
     const stat = await fileSystem.stat(path)
     if (stat === undefined) return { found: "absent", reading: undefined }
     if (stat.kind !== "directory") {
-      throw new CannotOpen(path, "it is not a directory", "Choose a directory, or a path that does not exist yet")
+      throw new CannotOpen(path, "it is not a directory", "Give the path of a directory")
     }
     const names = await fileSystem.list(path)
     const isStore = names.some((name) => meaningOf(name)?.kind === "manifest")

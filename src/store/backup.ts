@@ -119,6 +119,9 @@ export async function backUp(source: BackupSource, path: string, options: Backup
   const { fileSystem } = source.directory
   const startMs = clock.monotonicMs()
   options.signal?.throwIfAborted()
+  if (path.startsWith(`${source.directory.path}/`)) {
+    throw new CannotOpen(path, "it is inside the store itself", "Choose a directory beside it, better on another disk")
+  }
   await refuseForeign(fileSystem, path)
   await attempt(path, () => fileSystem.makeDirectory(path))
   const lock = await attempt(path, () => fileSystem.lock(path, LOCK_FILE))

@@ -27,7 +27,7 @@ import type { ViewContent } from "./view-content.ts"
 import { ViewLease } from "./view-lease.ts"
 import type { ViewRecord } from "./view-record.ts"
 import type { ViewTables } from "./view-tables.ts"
-import type { ViewWalks } from "./view-walk.ts"
+import type { ViewWalks, WalkSnapshot } from "./view-walk.ts"
 import type { TransactionRunner } from "./transact.ts"
 import type { Writer } from "./writer.ts"
 
@@ -225,28 +225,12 @@ export class ViewRun extends FeedWorker {
   /** The same for views that take everything in once. */
   async #followFold(signal: AbortSignal): Promise<void> {
     if (this.#lease.record?.standing === "building") {
-      const { walks, counters } = this.#host
-      using snapshot = walks.snapshot()
-      for (const slice of walks.slices(snapshot, this.definition.from)) {
-        await this.#lease.commit((record) => {
-          const content = this.#content()
-          for (const [source, table, key, value] of slice()) content.put(source, table, key, value)
-          counters.builtRecords += content.count
-          return {
-            operations: content.operations(),
-            record: { ...record, walk: { ...walks.first(), source: content.source } },
-          }
-        }, signal)
-        await this.#breathe(signal)
+      const snapshot = this.#host.walks.snapshot()
+      try {
+        await this.#foldIn(snapshot, signal)
+      } finally {
+        snapshot[Symbol.dispose]()
       }
-      await this.#lease.commit(
-        (record) => ({
-          operations: [],
-          record: { ...record, position: snapshot.lsn, walk: undefined, standing: "ready" },
-        }),
-        signal,
-      )
-      await this.#lease.landed()
     }
     const intake = this.#subscribe(signal)
     this.#tellReady()
@@ -255,6 +239,31 @@ export class ViewRun extends FeedWorker {
       if (commits.length === 0) return
       await this.#takeIn(commits, signal)
     }
+  }
+
+  /** What is there already, as the snapshot has it. */
+  async #foldIn(snapshot: WalkSnapshot, signal: AbortSignal): Promise<void> {
+    const { walks, counters } = this.#host
+    for (const slice of walks.slices(snapshot, this.definition.from)) {
+      await this.#lease.commit((record) => {
+        const content = this.#content()
+        for (const [source, table, key, value] of slice()) content.put(source, table, key, value)
+        counters.builtRecords += content.count
+        return {
+          operations: content.operations(),
+          record: { ...record, walk: { ...walks.first(), source: content.source } },
+        }
+      }, signal)
+      await this.#breathe(signal)
+    }
+    await this.#lease.commit(
+      (record) => ({
+        operations: [],
+        record: { ...record, position: snapshot.lsn, walk: undefined, standing: "ready" },
+      }),
+      signal,
+    )
+    await this.#lease.landed()
   }
 
   /** Commits that are there; waits for some unless it builds. Where there are none, all before them has landed. */

@@ -46,6 +46,7 @@ describe("a line", () => {
     ['{"table":"t","key":"k","value":1,"deleted":true}', 'needs one of "value" and "deleted"'],
     ['{"table":"t","key":"k","deleted":false}', 'has a "deleted" that is not true'],
     ['{"table":"","key":"k","value":1}', "names no table"],
+    ['{"table":"orrery:views","key":"k","value":1}', 'names "orrery:views", a table of the engine'],
     ['{"table":"t","key":5,"value":1}', "has no key"],
     ["[]", "is no object"],
     ["{", "is not JSON"],

@@ -62,6 +62,9 @@ test.concurrent("a wrong call is told in two lines, or as JSON, and ends with 2"
     stdout: "",
     stderr: "orrery: Missing required argument: table\nremedy: See: orrery get --help\n",
   })
+  const engines = await runTool(["put", sample, "orrery:views", "k", "1"])
+  expect(engines).toMatchObject({ exitCode: 2, stdout: "" })
+  expect(engines.stderr).toContain("is the engine's own")
   expect(json.exitCode).toBe(2)
   expect(JSON.parse(json.stderr)).toMatchObject({ error: { code: "USAGE", remedy: "See: orrery stats --help" } })
 })

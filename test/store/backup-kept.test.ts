@@ -262,6 +262,7 @@ describe("a backup from outside", () => {
     const from = "/data"
     await expect(backupStore({ from: "/nowhere", into: "/b", platform })).rejects.toThrow("there is no store")
     await expect(backupStore({ from, into: from, platform })).rejects.toThrow("it is the store itself")
+    await expect(backupStore({ from, into: `${from}/backup`, platform })).rejects.toThrow("it is inside the store")
     await expect(backupStore({ from, into: "", platform })).rejects.toThrow(TypeError)
     await expect(backupStore({ from, into: "/b", platform, keepDays: -1 })).rejects.toThrow(TypeError)
     await expect(backupStore({ from, into: "/b", platform, links: true } as never)).rejects.toThrow('has no "links"')
