@@ -96,8 +96,8 @@ const PEERS = [
 
 async function run(context: Context): Promise<Report> {
   const rounds = context.rounds(context.isQuick ? 1 : 3)
-  const most = context.isQuick ? 10_000 : 100_000
-  const many = context.isQuick ? 50_000 : 5_000_000
+  const most = context.isQuick ? 1_000 : 100_000
+  const many = context.isQuick ? 20_000 : 5_000_000
   const variants = PEERS.flatMap(([name, peer]): Variant[] => [
     { name: `${name}, growing`, scenario: "commit", input: { peer, mode: "growing", count: most } },
     { name: `${name}, fixed`, scenario: "commit", input: { peer, mode: "fixed", count: most } },
