@@ -16,6 +16,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { row as amplification } from "./amplification.bench.ts"
 import { row as changes } from "./changes.bench.ts"
+import { row as commits } from "./commits.bench.ts"
 import { row as compaction } from "./compaction.bench.ts"
 import { row as compression } from "./compression.bench.ts"
 import { row as feed } from "./feed.bench.ts"
@@ -42,6 +43,7 @@ import { soakRow } from "./soak-row.ts"
 import { hasStandalone, standaloneRow } from "./standalone.ts"
 import { row as transactions } from "./transactions.bench.ts"
 import { row as views } from "./views.bench.ts"
+import { row as writers } from "./writers.bench.ts"
 
 const root = join(import.meta.dirname, "..")
 
@@ -50,6 +52,8 @@ const rows: readonly Row[] = [
   gets,
   lone,
   transactions,
+  writers,
+  commits,
   prepare,
   indexes,
   metadata,
