@@ -25,6 +25,11 @@ import {
 } from "./index-segment.ts"
 
 const DEPTH_MAX = 24
+/**
+ * Slots from its home behind which an entry makes its segment split: far more than evenly spread hashes ever come to.
+ * Entries that come in the order of the index, from a walk over another table, crowd the front of each segment.
+ */
+const PROBE_SPLIT = 256
 /** Most directory entries for each segment: bounds the directory when hashes share their top bits. */
 const DIRECTORY_SHARE_MAX = 16
 
@@ -108,7 +113,7 @@ export class HashIndex {
     const count = (segment[COUNT] as number) + 1
     segment[COUNT] = count
     if (count > countMaxOf((segment.length - ENTRIES) >>> 1) || word === segment.length) this.#makeRoom(position)
-    else if (count > ENTRY_COUNT_SPLIT && this.#maySplit(segment)) this.#split(position)
+    else if ((count > ENTRY_COUNT_SPLIT || distance > PROBE_SPLIT) && this.#maySplit(segment)) this.#split(position)
   }
 
   /** Removes the entry at a word of the segment at `position`; what was pushed behind it moves up. */

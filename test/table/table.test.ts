@@ -322,6 +322,29 @@ describe("bounds", () => {
     expect(table.metrics().longestProbe).toBeLessThan(100)
   })
 
+  test("keys that come in the order of another table's walk crowd no part of the index, in either direction", () => {
+    const source = new Table()
+    putRange(source, 0, 60_000)
+    const keys: string[] = []
+    for (const cursor = source.cursor(); cursor.next();) keys.push(...cursor.keys)
+    const spread = source.metrics()
+    for (const order of [keys, keys.toReversed()]) {
+      const table = new Table()
+      for (const text of order) {
+        const key = Buffer.from(text)
+        batch.put(evenHash(key), key, 8, 1)
+        if (batch.count === 64) batch.applyTo(table)
+      }
+      batch.applyTo(table)
+      checkTable(table)
+      // Where each insertion passes all that came before, tens of thousands.
+      expect(table.metrics().longestProbe).toBeLessThan(300)
+      // Segments that split before they are full; compaction merges what stays small.
+      expect(table.metrics().indexBytes).toBeLessThan(spread.indexBytes * 2)
+      expect(table.index.movedCount).toBeLessThan(60_000 * 20)
+    }
+  })
+
   test("a step of compaction moves at most what it may, and the entries of one segment", () => {
     const table = new Table()
     putRange(table, 0, 100_000)
