@@ -4,8 +4,8 @@
 //   u8 fe │ u8 method │ u32 size of the value inside │ the compressed bytes, to the end of the value
 //
 // Guarantees: a value is compressed only where that saves an eighth of it or more; whatever the bytes are, reading them
-// ends, takes no more memory than the size that they tell, which is no more than a value's, and gives the value's bytes or
-// ValueDamaged.
+// ends, takes memory in proportion to the size that they tell, which is no more than a value's, and gives the value's bytes
+// or ValueDamaged.
 
 import type { Compression } from "../model/compression.ts"
 import { CompressionUnavailable } from "../model/compression-errors.ts"

@@ -6,7 +6,7 @@ export interface Compression {
   compress(bytes: Uint8Array): Uint8Array
   /**
    * The bytes inside one frame. Undefined where the input is anything else than exactly one frame of exactly `size` bytes.
-   * Takes memory as the output comes, of which it takes `size` at most, and a window of no more than that.
+   * Takes memory as the output comes, of which it takes `size` at most, and for a window of the next power of two.
    */
   decompress(frame: Uint8Array, size: number): Uint8Array | undefined
 }
