@@ -17,9 +17,11 @@ import { readLog } from "../wal/log-reader.ts"
 import { Actor } from "./actor.ts"
 import type { EngineContext, RecoveredLog } from "./engine-context.ts"
 
-/** Records that one step of compaction moves at most, and how long the actor waits between looking for work. */
+/** Records that one step of compaction moves at most. */
 const COMPACTION_STEP_RECORDS = 128
+/** How long the actor waits before it looks for work: twice as long each time that it finds none, up to the second. */
 const COMPACTION_IDLE_MS = 50
+const COMPACTION_IDLE_MS_MAX = 800
 
 export class ShardActor extends Actor<never> {
   /** The shard's state; undefined while it is down. Changed only by start and stop. */
@@ -33,6 +35,7 @@ export class ShardActor extends Actor<never> {
   #compactedAt = 0
   /** The table that compaction is at. */
   #compacting: number | undefined
+  #idleMs = COMPACTION_IDLE_MS
 
   constructor(engine: EngineContext, index: number) {
     super({ name: `shard-${index}` })
@@ -54,6 +57,7 @@ export class ShardActor extends Actor<never> {
     this.tables = this.#engine.takeRecovered(this.#index) ?? (await this.#rebuild())
     this.#compactedAt = 0
     this.#compacting = undefined
+    this.#idleMs = COMPACTION_IDLE_MS
     this.#compactLater(COMPACTION_IDLE_MS)
     this.#engine.noteActorChange()
   }
@@ -146,8 +150,14 @@ export class ShardActor extends Actor<never> {
         this.#compactedAt = tables.appliedCount
         this.#compacting = 0
       }
-      if (this.#compacting !== undefined) this.#compacting = this.#compactStep(tables, this.#compacting)
-      this.#compactLater(this.#compacting === undefined ? COMPACTION_IDLE_MS : 0)
+      if (this.#compacting === undefined) {
+        this.#compactLater(this.#idleMs)
+        this.#idleMs = Math.min(this.#idleMs * 2, COMPACTION_IDLE_MS_MAX)
+        return
+      }
+      this.#compacting = this.#compactStep(tables, this.#compacting)
+      this.#idleMs = COMPACTION_IDLE_MS
+      this.#compactLater(0)
     })
   }
 
