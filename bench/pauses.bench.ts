@@ -75,14 +75,14 @@ async function putAtPace(
   const startMs = performance.now()
   let putCount = 0
   let settledCount = 0
-  let failure: unknown
+  let failure: Error | undefined
   const timed = async (n: number): Promise<void> => {
     const putMs = performance.now()
     try {
       await store.put(keyOf(n), recordOf(n))
       latencies.record(performance.now() - putMs)
     } catch (error) {
-      failure ??= error
+      failure ??= error instanceof Error ? error : new Error(String(error))
     }
     settledCount++
   }
