@@ -6,6 +6,7 @@ import { fromJsonForm } from "../../src/cli/json-form-reader.ts"
 import { toJsonForm } from "../../src/cli/json-form-writer.ts"
 import type { Json } from "../../src/cli/json-form.ts"
 import { assertSame } from "../format/same-value.ts"
+import { viewConstructors } from "../property/any-value.ts"
 
 function thereAndBack(value: unknown): unknown {
   return fromJsonForm(JSON.parse(JSON.stringify(toJsonForm(value))) as Json)
@@ -26,27 +27,12 @@ const primitive = fc.oneof(
   fc.constantFrom<unknown>(null, undefined, -0, NaN, Infinity, -Infinity),
 )
 
-const views: readonly (new (memory: ArrayBuffer) => object)[] = [
-  Int8Array,
-  Uint8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-  DataView,
-]
-
 const builtin = fc.oneof(
   fc.date({ noInvalidDate: false }),
   fc.constantFrom<unknown>(/a\/+/gu, new RegExp("")),
   fc.uint8Array({ maxLength: 9 }).map((bytes): unknown => bytes.slice().buffer),
   fc
-    .tuple(fc.constantFrom(...views), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+    .tuple(fc.constantFrom(...viewConstructors), fc.uint8Array({ minLength: 16, maxLength: 16 }))
     .map(([View, bytes]): unknown => new View(bytes.slice().buffer)),
   fc.oneof(fc.string(), fc.double(), fc.boolean(), fc.bigInt()).map((value): unknown => Object(value)),
 )

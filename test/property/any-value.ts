@@ -35,7 +35,8 @@ const primitive = fc.oneof(
   fc.bigInt({ min: -(2n ** 70n), max: 2n ** 70n }),
 )
 
-const viewConstructors: readonly (new (memory: ArrayBuffer) => object)[] = [
+/** What binary data is looked at through. */
+export const viewConstructors: readonly (new (memory: ArrayBuffer) => object)[] = [
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
