@@ -19,7 +19,7 @@ import type { EngineContext, RecoveredLog } from "./engine-context.ts"
 
 /** Records that one step of compaction moves at most. */
 const COMPACTION_STEP_RECORDS = 128
-/** How long the actor waits before it looks for work: twice as long each time that it finds none, up to the second. */
+/** How long the actor waits before it looks for work: twice as long each time that it finds none, up to 0.8 s. */
 const COMPACTION_IDLE_MS = 50
 const COMPACTION_IDLE_MS_MAX = 800
 

@@ -28,7 +28,8 @@ export interface LoadedCheckpoint {
 
 /**
  * Loads checkpoint `number` into the shards; those that are undefined are left out. Where none is, the records are
- * looked at and entered into indexes when they are wanted (DeferredRecords). `onBytes` is told how far it has come. After a failure the shards hold a part, and are of no use. Fails with: Corruption, StorageFailed.
+ * looked at, and entered into indexes when they are wanted (DeferredRecords). `onBytes` is told how far it has come.
+ * After a failure the shards hold a part, and are of no use. Fails with: Corruption, StorageFailed.
  */
 export async function loadState(
   directory: CheckpointDirectory,

@@ -92,8 +92,8 @@ export class CanonicalWriter {
 
   /**
    * The canonical form of the value that is encoded in exactly the bytes from `start` to `end`, behind one byte `head`.
-   * That of a compressed value is the form of the value inside. Valid until the next call. Requires: the shapes that it uses are in the registry. Fails with: ValueDamaged,
-   * CompressionUnavailable.
+   * That of a compressed value is the form of the value inside. Valid until the next call. Requires: the shapes that it
+   * uses are in the registry. Fails with: ValueDamaged, CompressionUnavailable.
    */
   write(head: number, source: Buffer, start: number, end: number): Uint8Array {
     if (source[start] === TAG_COMPRESSED && start < end) {

@@ -16,6 +16,12 @@ function entriesOf(commits: readonly Commit[]): [string, unknown][] {
 }
 
 /** The pieces of the state that a stream begins with. */
+/** What is written next is lost, as where the kernel drops the pages of a failed sync. */
+function failNextSync(disk: SimulatedDisk): void {
+  const operation = disk.operationCount + 1
+  disk.faults.add({ operation, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced", "dataSync"] })
+}
+
 async function stateOf(stream: AsyncIterable<Commit>): Promise<Commit[]> {
   const pieces: Commit[] = []
   const iterator = stream[Symbol.asyncIterator]()
@@ -323,8 +329,7 @@ describe("before they are durable", () => {
     const other = store.table("u").changes({ visibility: "applied" })
     const fastReading = readSome(fast, 2).then(undefined, (error: unknown) => error)
     const otherReading = readSome(other, 1)
-    const operation = disk.operationCount + 1
-    disk.faults.add({ operation, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced", "dataSync"] })
+    failNextSync(disk)
     const lost = table.put("lost", 1).catch((error: unknown) => error)
     await untilSettled(platform, lost)
     await untilSettled(platform, store.ready())
@@ -346,8 +351,7 @@ describe("before they are durable", () => {
     const kept = store.metrics().log.durableLsn
     const stream = table.changes({ visibility: "applied" })
     const reading = readSome(stream, 1)
-    const operation = disk.operationCount + 1
-    disk.faults.add({ operation, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced", "dataSync"] })
+    failNextSync(disk)
     const lost = table.put("lost", 1).catch((error: unknown) => error)
     const [commit] = await reading
     const after = commit?.cursor ?? ""
