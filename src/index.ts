@@ -19,6 +19,7 @@ export type {
 } from "./store/options.ts"
 export type { CompressionOptions, CompressOption } from "./store/compression-settings.ts"
 export { CompressionUnavailable } from "./model/compression-errors.ts"
+export { ValueDamaged } from "./format/value-damaged.ts"
 export type { CheckpointRunOptions, Store } from "./store/store.ts"
 export type { TableHandle } from "./store/table-handle.ts"
 export type {

@@ -1,14 +1,14 @@
 // What a part of the log changes, folded in memory: for each table the records that it puts, and the keys that it
 // deletes. Laid over a checkpoint it gives the state behind that part.
 
-import { KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, KIND_DELETE, KIND_PUT, RECORD_KIND } from "../format/record.ts"
+import { KIND_DELETE, KIND_PUT, RECORD_KIND } from "../format/record.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import type { LogFrame } from "../format/log-frame.ts"
-import { RecordWalk } from "../format/record-walk.ts"
-import { decodeShapeFields } from "../format/shape-registry.ts"
+import type { RecordWalk } from "../format/record-walk.ts"
 import type { Catalogue } from "../table/catalogue.ts"
 import { Partition } from "../table/shard-tables.ts"
 import { Table } from "../table/table.ts"
+import { LoggedOperations } from "./logged-operations.ts"
 
 /** What the log changes in one table. A key that is in both was deleted, then put again. */
 export class TableDelta {
@@ -37,7 +37,7 @@ export class LogDelta {
   /** Bytes of the frames taken. */
   logBytes = 0
   readonly #catalogue: Catalogue
-  #walk: RecordWalk | undefined
+  #operations: LoggedOperations | undefined
   readonly #offset = new Uint32Array(1)
   readonly #lsn = new Float64Array(1)
 
@@ -47,19 +47,16 @@ export class LogDelta {
     this.lastLsn = afterLsn
   }
 
-  /** Takes the frame's commits, up to and with `through`. */
+  /** Takes the frame's commits, up to and with `through`. Fails with: Corruption. */
   apply(frame: LogFrame, through: number = Number.POSITIVE_INFINITY): void {
     const { buffer } = frame
-    const walk = (this.#walk ??= new RecordWalk(buffer))
-    walk.reset(buffer, frame.start, frame.end, frame.firstLsn)
-    while (walk.next() && walk.lsn <= through) {
-      const { kind, tableId } = walk
-      if (kind === KIND_DEFINE_TABLE) this.#catalogue.define(tableId, walk.keyText())
-      else if (kind === KIND_DEFINE_SHAPE) {
-        const fields = decodeShapeFields(buffer.bytes, walk.keyEnd, walk.valueEnd)
-        this.#catalogue.shapes.define(tableId, fields)
-      } else if (kind === KIND_DELETE) this.#delete(buffer, walk, this.#tableOf(tableId))
-      else this.#tableOf(tableId).put.note(buffer, walk.offset, walk.lsn)
+    const operations = (this.#operations ??= new LoggedOperations(this.#catalogue, frame))
+    operations.begin(frame, through)
+    const { walk } = operations
+    while (operations.next()) {
+      const table = this.#tableOf(walk.tableId)
+      if (walk.kind === KIND_DELETE) this.#delete(buffer, walk, table)
+      else table.put.note(buffer, walk.offset, walk.lsn)
     }
     // The frame's bytes are gone after this call.
     for (const table of this.tables) table?.put.drain(buffer)

@@ -9,18 +9,21 @@ import { CheckpointReader } from "../checkpoint/checkpoint-reader.ts"
 import { defineAll } from "../checkpoint/state-loader.ts"
 import { BLOCK_DEFINITIONS } from "../format/checkpoint-block.ts"
 import { FRAME_COMMITS, lastLsnOf } from "../format/frame.ts"
+import { contradiction } from "../format/log-frame.ts"
+import type { LogFrame } from "../format/log-frame.ts"
 import { KIND_DEFINE_SHAPE, KIND_DEFINE_TABLE, KIND_PUT } from "../format/record.ts"
 import { RecordWalk } from "../format/record-walk.ts"
-import { decodeShapeFields } from "../format/shape-registry.ts"
+import { damageOf } from "../format/value-damaged.ts"
 import { ValueDecoder } from "../format/value-decoder.ts"
 import type { Compression } from "../model/compression.ts"
 import { Corruption, CursorExpired, StorageFailed } from "../model/errors.ts"
 import { isSystemTable } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
 import { Catalogue } from "../table/catalogue.ts"
+import { takeDefinition } from "../table/definitions.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { LogCursor } from "../recovery/log-cursor.ts"
-import type { SegmentFrame } from "../wal/segment-reader.ts"
+import { logFrameOf } from "../wal/segment-reader.ts"
 import { storeDirectory } from "./store-files.ts"
 
 /** How long it waits before it looks again. */
@@ -66,7 +69,7 @@ export async function* followLog(
         for (let frame = await place.next(reader); frame !== undefined; frame = await place.next(reader)) {
           if (frame.header.kind !== FRAME_COMMITS) continue
           // Also what nobody asked for is gone through: it may define what later records name.
-          for (const commit of records.commitsOf(frame, isGiving ? from : Number.POSITIVE_INFINITY)) {
+          for (const commit of records.commitsOf(logFrameOf(frame), isGiving ? from : Number.POSITIVE_INFINITY)) {
             if ((commit[0]?.lsn ?? 0) > to) return
             yield commit
             if (isAborted(options.signal)) return
@@ -99,33 +102,42 @@ class LogRecords {
     this.#decoder = new ValueDecoder(catalogue.shapes)
   }
 
-  /** The frame's commits behind a position that have changes. */
-  commitsOf(frame: SegmentFrame, after: number): readonly (readonly LoggedChange[])[] {
-    const { header, buffer, start, end } = frame
+  /** The frame's commits behind a position that have changes. Fails with: Corruption. */
+  commitsOf(frame: LogFrame, after: number): readonly (readonly LoggedChange[])[] {
+    const { buffer } = frame
     const walk = (this.#walk ??= new RecordWalk(buffer))
-    walk.reset(buffer, start, end, header.firstLsn)
+    walk.reset(buffer, frame.start, frame.end, frame.firstLsn)
     const commits: LoggedChange[][] = []
-    while (walk.next()) {
-      if (walk.kind === KIND_DEFINE_TABLE) this.#catalogue.define(walk.tableId, walk.keyText())
-      else if (walk.kind === KIND_DEFINE_SHAPE) {
-        this.#catalogue.shapes.define(walk.tableId, decodeShapeFields(buffer.bytes, walk.keyEnd, walk.valueEnd))
+    while (walk.advance()) {
+      if (walk.kind === KIND_DEFINE_TABLE || walk.kind === KIND_DEFINE_SHAPE) {
+        const problem = takeDefinition(this.#catalogue, buffer, walk.offset)
+        if (problem !== undefined) throw contradiction(frame, walk.offset, problem)
       } else if (walk.lsn > after) {
-        const change = this.#changeOf(walk, header.timeMs)
+        const change = this.#changeOf(frame, walk)
         if (isSystemTable(change.table)) continue
         const last = commits.at(-1)
         if (last?.[0]?.lsn === change.lsn) last.push(change)
         else commits.push([change])
       }
     }
+    if (!walk.isAtEnd) throw contradiction(frame, walk.offset, "a record that goes beyond its end")
     return commits
   }
 
-  #changeOf(walk: RecordWalk, timeMs: number): LoggedChange {
-    const { lsn, tableId, buffer } = walk
+  #changeOf(frame: LogFrame, walk: RecordWalk): LoggedChange {
+    const { lsn, tableId } = walk
     const isPut = walk.kind === KIND_PUT
     const table = this.#catalogue.byId(tableId)?.name ?? `table ${tableId}`
-    const value = isPut ? this.#decoder.decode(buffer.bytes, walk.keyEnd, walk.valueEnd) : undefined
-    return { lsn, timeMs, kind: isPut ? "put" : "delete", table, key: walk.keyText(), value }
+    const value = isPut ? this.#valueOf(frame, walk) : undefined
+    return { lsn, timeMs: frame.timeMs, kind: isPut ? "put" : "delete", table, key: walk.keyText(), value }
+  }
+
+  #valueOf(frame: LogFrame, { offset, keyEnd, valueEnd }: RecordWalk): unknown {
+    try {
+      return this.#decoder.decode(frame.buffer.bytes, keyEnd, valueEnd)
+    } catch (error) {
+      throw contradiction(frame, offset, damageOf(error))
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import {
   RECORD_KIND,
   RECORD_TABLE,
   RECORD_VALUE_SIZE,
-  recordSize,
+  recordSizeWithin,
 } from "./record.ts"
 import type { RecordBuffer } from "./record.ts"
 
@@ -39,14 +39,26 @@ export class RecordWalk {
 
   /** Goes to the next record. False behind the last one. */
   next(): boolean {
+    if (this.advance()) return true
+    invariant(this.isAtEnd, "I6: records fill their frame")
+    return false
+  }
+
+  /** The same for a frame that nobody vouches for but its bytes: false also at a record that goes beyond its end. */
+  advance(): boolean {
     const at = this.#next
     if (at >= this.#end) return false
     this.offset = at
-    const size = recordSize(this.keySize, this.valueSize)
-    invariant(at + size <= this.#end, "I6: records fill their frame")
+    const size = recordSizeWithin(this.#buffer, at, this.#end)
+    if (size === undefined) return false
     this.#next = at + size
     if (!this.continues) this.lsn++
     return true
+  }
+
+  /** Whether there is no further record. */
+  get isAtEnd(): boolean {
+    return this.#next >= this.#end
   }
 
   get buffer(): RecordBuffer {

@@ -22,7 +22,8 @@ import { RecordChecker } from "./check-records.ts"
 import { prepareTarget } from "./salvage-target.ts"
 import { directoryOf, findStoreFiles, ReadMeter } from "./store-files.ts"
 import type { ReadProgress, StoreFiles } from "./store-files.ts"
-import { logFrameOf, surveyLog } from "./survey-log.ts"
+import { logFrameOf } from "../wal/segment-reader.ts"
+import { surveyLog } from "./survey-log.ts"
 import type { LogPiece, LogPlace } from "./survey-log.ts"
 import { verifyStore } from "./verify.ts"
 import type { Finding } from "./verify.ts"
@@ -214,7 +215,7 @@ class Salvage {
       const { lsn, start, end } = commit
       if (lsn <= this.#throughLsn) continue
       if (commit.problem === undefined) {
-        this.#fold.apply({ ...whole, firstLsn: lsnOf(lsn), lastLsn: lsnOf(lsn), start, end })
+        this.#fold.apply({ ...whole, firstLsn: lsnOf(lsn), lastLsn: lsnOf(lsn), start, end, place: undefined })
       } else this.#lose(lsn, lsn, { file, offset, lsn: lsn - 1, what: `the commit holds ${commit.problem}` })
     }
   }

@@ -5,10 +5,8 @@
 
 import { segmentFile } from "../format/file-names.ts"
 import { FRAME_SEAL, lastLsnOf } from "../format/frame.ts"
-import type { LogFrame } from "../format/log-frame.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { probe } from "../model/invariant.ts"
-import { lsnOf } from "../model/lsn.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { SegmentReader } from "../wal/segment-reader.ts"
 import type { SegmentFrame } from "../wal/segment-reader.ts"
@@ -62,20 +60,6 @@ interface Witness {
   /** How far the log was durable, as it says; infinite: everything before it. */
   readonly durableLsn: number
   readonly what: string
-}
-
-/** A frame of commits, as folds take it. */
-export function logFrameOf({ header, buffer, start, end }: SegmentFrame): LogFrame {
-  return {
-    firstLsn: lsnOf(header.firstLsn),
-    lastLsn: lsnOf(lastLsnOf(header)),
-    timeMs: header.timeMs,
-    epoch: header.epoch,
-    recordCount: header.recordCount,
-    buffer,
-    start,
-    end,
-  }
 }
 
 class Survey {

@@ -22,7 +22,8 @@ import { RecordChecker } from "./check-records.ts"
 import { summaryOf } from "./check-root.ts"
 import { directoryOf, findStoreFiles, ReadMeter } from "./store-files.ts"
 import type { ReadProgress, StoreFiles } from "./store-files.ts"
-import { logFrameOf, surveyLog } from "./survey-log.ts"
+import { logFrameOf } from "../wal/segment-reader.ts"
+import { surveyLog } from "./survey-log.ts"
 import type { LogPiece, LogPlace } from "./survey-log.ts"
 
 export interface VerifyOptions {

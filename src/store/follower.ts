@@ -24,6 +24,7 @@ import type { ShardTables } from "../table/shard-tables.ts"
 import { markFrame } from "../wal/log-directory.ts"
 import type { SegmentExtent } from "../wal/log-directory.ts"
 import { readLog } from "../wal/log-reader.ts"
+import { logFrameOf } from "../wal/segment-reader.ts"
 import type { SegmentFrame } from "../wal/segment-reader.ts"
 import { readDirectory } from "./past.ts"
 import type { PastReading } from "./past.ts"
@@ -199,20 +200,12 @@ export class FollowingStore {
     return hasRead
   }
 
-  #take({ header, buffer, start, end }: SegmentFrame, segment: number, offset: number): void {
+  #take(read: SegmentFrame, segment: number, offset: number): void {
+    const { header } = read
     const lastLsn = lastLsnOf(header)
-    this.#source.note(segment, offset, header.firstLsn, lastLsn, end - start)
+    this.#source.note(segment, offset, header.firstLsn, lastLsn, read.end - read.start)
     if (header.kind !== FRAME_COMMITS || lastLsn <= this.#lsn) return
-    const frame: LogFrame = {
-      firstLsn: lsnOf(header.firstLsn),
-      lastLsn: lsnOf(lastLsn),
-      timeMs: header.timeMs,
-      epoch: header.epoch,
-      recordCount: header.recordCount,
-      buffer,
-      start,
-      end,
-    }
+    const frame = logFrameOf(read)
     this.#fold.apply(frame)
     this.#lsn = lastLsn
     this.#commits += header.commitCount

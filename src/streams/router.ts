@@ -4,6 +4,7 @@
 //
 // Routing is synchronous and calls nobody. What the topics got in the end owns its memory: the frame's bytes may go.
 
+import { contradiction } from "../format/log-frame.ts"
 import type { LogFrame } from "../format/log-frame.ts"
 import {
   FLAG_CONTINUES,
@@ -15,7 +16,6 @@ import {
   recordSize,
 } from "../format/record.ts"
 import type { Commit } from "../model/change.ts"
-import { invariant } from "../model/invariant.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
@@ -148,7 +148,7 @@ export class Router {
       const tableId = words[word + (RECORD_TABLE >>> 2)] as number
       const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId, kind)
       if (count === 0) continue
-      const change = new FeedChange(kind, this.#nameOf(tableId), lsnOf(lsn), copy, size)
+      const change = new FeedChange(kind, this.#nameOf(tableId, frame, at), lsnOf(lsn), copy, size)
       for (let index = 0; index < count; index++) addChange(found[index] as Topic, change, timeMs, touched)
       // Records side by side are copied at once.
       if (at === runEnd) runs[runs.length - 1] = next
@@ -171,9 +171,9 @@ export class Router {
     return routes === undefined ? count : routes.match(words, keyWord, keySize, kind, this.#found, count)
   }
 
-  #nameOf(tableId: number): string {
+  #nameOf(tableId: number, frame: LogFrame, at: number): string {
     const table = this.#catalogue.byId(tableId)
-    invariant(table !== undefined, "I8: a record names a defined table")
+    if (table === undefined) throw contradiction(frame, at, `a record of table ${tableId}, which is not defined`)
     return table.name
   }
 

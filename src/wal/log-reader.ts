@@ -6,11 +6,10 @@ import { segmentFile } from "../format/file-names.ts"
 import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { Corruption, CursorExpired } from "../model/errors.ts"
 import { probe } from "../model/invariant.ts"
-import { lsnOf } from "../model/lsn.ts"
 import { markBefore } from "./log-directory.ts"
 import type { LogDirectory, SegmentExtent } from "./log-directory.ts"
 import type { LogFrame } from "../format/log-frame.ts"
-import { SegmentReader } from "./segment-reader.ts"
+import { logFrameOf, SegmentReader } from "./segment-reader.ts"
 
 /**
  * Frames that hold an LSN greater than `after` and at most `to`, oldest first. `extents` is the writer's own list: it
@@ -73,16 +72,7 @@ async function* readSegment(
       const { header } = frame
       if (header.firstLsn > to) return
       if (header.kind !== FRAME_COMMITS || lastLsnOf(header) <= after) continue
-      yield {
-        firstLsn: lsnOf(header.firstLsn),
-        lastLsn: lsnOf(lastLsnOf(header)),
-        timeMs: header.timeMs,
-        epoch: header.epoch,
-        recordCount: header.recordCount,
-        buffer: frame.buffer,
-        start: frame.start,
-        end: frame.end,
-      }
+      yield logFrameOf(frame)
     }
   } finally {
     await reader.close()

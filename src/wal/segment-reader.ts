@@ -10,14 +10,17 @@ import {
   FRAME_MAGIC,
   FRAME_SEAL,
   isFrameIntact,
+  lastLsnOf,
   readFrameHeader,
 } from "../format/frame.ts"
 import type { FrameHeader, FramePlace } from "../format/frame.ts"
 import { segmentFile } from "../format/file-names.ts"
 import { readU32, writeU32 } from "../format/integers.ts"
+import type { LogFrame } from "../format/log-frame.ts"
 import type { RecordBuffer } from "../format/record.ts"
 import { decodeSegmentHeader, SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { Corruption } from "../model/errors.ts"
+import { lsnOf } from "../model/lsn.ts"
 import type { FileHandle } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import { FileWindow, WINDOW_SIZE } from "../platform/file-window.ts"
@@ -39,6 +42,21 @@ export interface SegmentFrame {
   /** The payload in `buffer.bytes`. */
   readonly start: number
   readonly end: number
+}
+
+/** A frame of commits, as folds take it. */
+export function logFrameOf({ header, buffer, start, end }: SegmentFrame): LogFrame {
+  return {
+    firstLsn: lsnOf(header.firstLsn),
+    lastLsn: lsnOf(lastLsnOf(header)),
+    timeMs: header.timeMs,
+    epoch: header.epoch,
+    recordCount: header.recordCount,
+    buffer,
+    start,
+    end,
+    place: header,
+  }
 }
 
 /** Why no further frame was given out. */

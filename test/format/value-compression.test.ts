@@ -145,7 +145,7 @@ describe("damage", () => {
     expect(thrownBy(() => decode(compressed(inside)))).toMatchObject({
       _tag: "ValueDamaged",
       offset: 3,
-      message: expect.stringMatching(/ inside the compressed value at byte 3$/) as string,
+      summary: expect.stringMatching(/ inside the compressed value at byte 3$/) as string,
     })
   })
 })

@@ -185,6 +185,14 @@ export const recoveryMutants: readonly Mutant[] = [
     tests: ["test/store/restore.test.ts"],
   },
   {
+    name: "undefined-table-taken",
+    file: "src/checkpoint/logged-operations.ts",
+    find: "if (walk.tableId !== this.#tableId) this.#requireTable(walk.tableId)",
+    replace: "this.#tableId = walk.tableId",
+    story: "A log whose records name a table that nothing defines is folded into the state.",
+    tests: ["test/recovery/logs-that-open-refuses.test.ts"],
+  },
+  {
     name: "batch-is-many-commits",
     file: "src/store/commit-session.ts",
     find: "return this.#count === 0 ? 0 : FLAG_CONTINUES",

@@ -4,7 +4,8 @@
 //
 // Every call has a bound for its output, and for the window that a frame may ask for before a byte has come out of it.
 
-import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib"
+// As a namespace: a Node without them must come as far as to say that it is too old (required-node.ts).
+import * as zlib from "node:zlib"
 import type { Compression } from "../../model/compression.ts"
 
 const LEVEL = 1
@@ -16,23 +17,27 @@ const CHUNK_SIZE_MIN = 64
 const WINDOW_LOG_MIN = 10
 
 const COMPRESS_PARAMS: Readonly<Record<number, number>> = {
-  [constants.ZSTD_c_compressionLevel]: LEVEL,
+  [zlib.constants.ZSTD_c_compressionLevel]: LEVEL,
   // Four bytes and no time to speak of, for a value that is found damaged in memory and by readers of a feed, too.
-  [constants.ZSTD_c_checksumFlag]: 1,
+  [zlib.constants.ZSTD_c_checksumFlag]: 1,
 }
 
 export const nodeCompression: Compression = {
   compress(bytes) {
     // Its size said beforehand lets zstd choose tables, and the reader's window, to fit it.
     const pledgedSrcSize = bytes.length
-    return zstdCompressSync(bytes, { params: COMPRESS_PARAMS, pledgedSrcSize, chunkSize: chunkSizeOf(pledgedSrcSize) })
+    return zlib.zstdCompressSync(bytes, {
+      params: COMPRESS_PARAMS,
+      pledgedSrcSize,
+      chunkSize: chunkSizeOf(pledgedSrcSize),
+    })
   },
 
   decompress(frame, size) {
     const windowLog = Math.max(WINDOW_LOG_MIN, 32 - Math.clz32(size - 1))
     try {
-      const { buffer, engine } = zstdDecompressSync(frame, {
-        params: { [constants.ZSTD_d_windowLogMax]: windowLog },
+      const { buffer, engine } = zlib.zstdDecompressSync(frame, {
+        params: { [zlib.constants.ZSTD_d_windowLogMax]: windowLog },
         chunkSize: chunkSizeOf(size),
         maxOutputLength: size,
         info: true,

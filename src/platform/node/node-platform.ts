@@ -11,6 +11,9 @@ import { nodeCompression } from "./node-compression.ts"
 import { nodeDiagnostics } from "./node-diagnostics.ts"
 import { nodeEventLoopMeter } from "./node-event-loop-meter.ts"
 import { nodeFileSystem } from "./node-file-system.ts"
+import { requireNode } from "./required-node.ts"
+
+requireNode(process.versions.node)
 
 let hash: typeof import("node:crypto").hash | undefined
 
