@@ -3,11 +3,12 @@
 
 import type { CommitBatch } from "./commit-batch.ts"
 
-/**
- * From this size on a batch may go in the middle of a turn: once it has been filling for as long as the flush before it
- * took. On a slower disk that would halve the batches for nothing.
- */
+/** From this size on a batch may go in the middle of a turn, whatever the one before it was. */
 const EARLY_SIZE = 48 * 1024
+/** Below this size a batch is left to the end of its turn: another flush would cost more than the disk's head start. */
+const EARLY_SIZE_MIN = 2 * 1024
+/** How much of a slow flush is still held against the disk after the next one. */
+const MEMORY_SHARE = 0.75
 
 export interface FlushTriggers {
   /** Commits in a batch that make it go at once. */
@@ -20,13 +21,23 @@ export interface FlushTriggers {
   readonly syncDelayMs: number
 }
 
+/**
+ * Callers that write again as soon as they are told all come back at once, in one batch, and then wait for the disk
+ * together with the thread. So a batch that finds the disk idle goes when half of what went last is in it, and from then
+ * on two halves take turns: one on its way, one filling. That pays where the disk takes less time than the callers do; so
+ * not before the batch has been filling for as long as a flush takes. On a slower disk it would halve the batches for
+ * nothing, and one quick flush among slow ones must not pass for a quick disk.
+ */
 export class FlushPace {
   readonly #triggers: FlushTriggers
   /** The size at which the batch that fills is looked at again. */
   nextLookSize: number = EARLY_SIZE
   /** When the first commit came into it. */
   #fillingSinceMs = 0
-  #lastFlushMs = 0
+  /** What a flush takes, by the last ones. */
+  #flushMs = 0
+  /** The size at which a batch is first looked at. */
+  #earlySize = EARLY_SIZE
 
   constructor(triggers: FlushTriggers) {
     this.#triggers = triggers
@@ -34,12 +45,14 @@ export class FlushPace {
 
   /** The first commit comes into a batch. */
   begin(nowMs: number): void {
-    this.nextLookSize = EARLY_SIZE
+    this.nextLookSize = this.#earlySize
     this.#fillingSinceMs = nowMs
   }
 
-  noteFlush(durationMs: number): void {
-    this.#lastFlushMs = durationMs
+  /** A flush of so many bytes has taken that long. */
+  noteFlush(durationMs: number, sizeBytes: number): void {
+    this.#flushMs = Math.max(durationMs, this.#flushMs * MEMORY_SHARE)
+    this.#earlySize = Math.min(Math.max(sizeBytes / 2, EARLY_SIZE_MIN), EARLY_SIZE)
   }
 
   /** Whether a trigger by size says that the batch should go. */
@@ -49,8 +62,8 @@ export class FlushPace {
 
   /** Whether a batch of at least `nextLookSize`, which waits for the end of the turn, should go now. */
   isDue(batch: CommitBatch, nowMs: () => number): boolean {
-    this.nextLookSize = batch.sizeBytes + EARLY_SIZE / 4
+    this.nextLookSize = batch.sizeBytes + this.#earlySize / 4
     if (this.#triggers.delayMs > 0 || !(batch.needsSync || batch.needsWrite)) return false
-    return nowMs() - this.#fillingSinceMs >= this.#lastFlushMs
+    return nowMs() - this.#fillingSinceMs >= this.#flushMs
   }
 }

@@ -257,7 +257,7 @@ export class GroupCommit {
 
   #onAppended(batch: CommitBatch, sync: boolean, startMs: number): void {
     const durationMs = this.#clock.monotonicMs() - startMs
-    this.#pace.noteFlush(durationMs)
+    this.#pace.noteFlush(durationMs, batch.sizeBytes)
     this.flushLatency.record(durationMs)
     this.counters.flushes++
     if (sync) this.counters.syncs++
