@@ -6,10 +6,12 @@
 //
 // What was read may be in memory only (see UnprovenRange), so it has to be written again; but not in its own place, where
 // a power cut could tear the only copy. A tail is copied into a spare file, with its seal, which then takes its name. The
-// seal of a closed log is written again in place: torn, it makes the log a tail, and nothing more.
+// seal of a closed log is written again in place: torn, it makes the log a tail, and nothing more, once no whole frame
+// stands behind it.
 
 import { segmentFile, spareFile } from "../format/file-names.ts"
 import { FRAME_HEADER_SIZE, FRAME_SEAL, sealFrame } from "../format/frame.ts"
+import { SEGMENT_HEADER_SIZE } from "../format/segment-header.ts"
 import { probe } from "../model/invariant.ts"
 import type { FileHandle } from "../platform/file-system.ts"
 import { storageFailed } from "../platform/system-error.ts"
@@ -44,7 +46,9 @@ export async function repairTail(
   const end = scannedEnd(start, scan)
   const { tail } = scan
   if (tail === undefined) {
-    if (scan.unproven !== undefined) await writeSealAgain(directory, scan.unproven)
+    if (scan.unproven === undefined) return end
+    if (scan.cutFrameCount > 0 || scan.stop === "untrusted") await emptySegment(directory, scan.nextSegment)
+    await writeSealAgain(directory, scan.unproven)
     return end
   }
   if (tail.isTorn) probe("torn tail cut")
@@ -91,6 +95,27 @@ async function replaceTail(directory: LogDirectory, tail: TailToRepair, seal: Ui
     )
     await fileSystem.rename(copy, source)
     await fileSystem.syncDirectory(path)
+  } catch (error) {
+    throw storageFailed("repair", file, error)
+  }
+}
+
+/**
+ * Takes away the frames of a segment none of which is part of the log. They have to go before the seal in front of them is
+ * written again: torn by a crash, it would no longer tell that they are to be cut, and whole frames in the segment behind
+ * an unsealed one are refused.
+ */
+async function emptySegment(directory: LogDirectory, segment: number): Promise<void> {
+  const file = segmentFile(segment)
+  try {
+    await withFile(
+      directory.fileSystem.open(directory.fileSystem.join(directory.path, file), "write"),
+      async (handle) => {
+        probe("cut frames go before the seal is written again")
+        await handle.truncate(SEGMENT_HEADER_SIZE)
+        await handle.dataSync()
+      },
+    )
   } catch (error) {
     throw storageFailed("repair", file, error)
   }

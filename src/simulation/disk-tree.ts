@@ -143,9 +143,15 @@ export class DiskTree {
 
   /** A key that is equal for trees that a reader cannot tell apart, and hardly ever otherwise. */
   fingerprint(): number {
+    const [first, second] = this.fingerprints()
+    return keyOf(first, second)
+  }
+
+  /** The two sums behind it: of each file, its own two numbers mixed with that of its path. */
+  fingerprints(): readonly [number, number] {
     const sums: [number, number] = [0, 0]
     this.#addFingerprints(ROOT, 0, sums)
-    return keyOf(sums[0], sums[1])
+    return sums
   }
 
   #set(number: number, node: TreeNode): void {

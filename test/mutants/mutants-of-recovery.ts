@@ -99,10 +99,19 @@ export const recoveryMutants: readonly Mutant[] = [
   {
     name: "last-seal-not-written-again",
     file: REPAIR,
-    find: "if (scan.unproven !== undefined) await writeSealAgain(directory, scan.unproven)",
+    find: "await writeSealAgain(directory, scan.unproven)",
     replace: "",
     story: "A seal that only the page cache has is built upon: after a power cut the log has a hole.",
     tests: ["test/regressions/page-cache-outlives-a-failed-sync.test.ts"],
+  },
+  {
+    name: "cut-frames-stay-behind-a-seal",
+    file: REPAIR,
+    find: "await emptySegment(directory, scan.nextSegment)",
+    replace: "await Promise.resolve()",
+    story:
+      "A seal is written again in front of frames that were cut: torn by a power cut, it makes the store a damaged one.",
+    tests: ["test/regressions/a-torn-seal-before-cut-frames.test.ts"],
   },
   {
     name: "log-shorter-than-its-checkpoint",

@@ -29,6 +29,8 @@ export type Step =
       readonly kind: "batch"
       readonly puts: readonly string[]
       readonly deletes: readonly string[]
+      /** Of the padding of each value; its place is the padding where there is none. */
+      readonly size?: number
       readonly level: Durability
     }
   | { readonly kind: "turns"; readonly count: number }
@@ -64,10 +66,10 @@ const TABLES = ["t0", "t1", "t2"]
 const KEYS = ["a", "b", "c", "d", "ключ", ""]
 export const SHARDS = 3
 
-const table = fc.constantFrom(...TABLES)
-const key = fc.constantFrom(...KEYS)
-const level = fc.constantFrom<Durability>("synced", "synced", "synced", "written", "memory")
-const place = fc.tuple(table, key).map(([t, k]) => `${t}/${k}`)
+export const table: fc.Arbitrary<string> = fc.constantFrom(...TABLES)
+export const key: fc.Arbitrary<string> = fc.constantFrom(...KEYS)
+export const level: fc.Arbitrary<Durability> = fc.constantFrom("synced", "synced", "synced", "written", "memory")
+export const place: fc.Arbitrary<string> = fc.tuple(table, key).map(([t, k]) => `${t}/${k}`)
 
 /** Steps without restarts; weights make histories that write much and wait little, so that commits overlap. */
 const plainStep: fc.Arbitrary<Step> = fc.oneof(
@@ -89,7 +91,7 @@ const plainStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("advance" as const), ms: fc.constantFrom(1, 50, 200) }) },
 )
 
-const restartStep: fc.Arbitrary<Step> = fc.oneof(
+export const restartStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ kind: "reopen" as const }) },
   {
     weight: 3,
@@ -199,7 +201,8 @@ export async function runHistory(
           (batch) => {
             for (const target of step.puts) {
               const [name, id] = split(target)
-              batch.put(current.table<Entry>(name), id, { n: mine, pad: target })
+              const pad = step.size === undefined ? target : "x".repeat(step.size)
+              batch.put(current.table<Entry>(name), id, { n: mine, pad })
               effects.push([target, mine])
             }
             for (const target of step.deletes) {
