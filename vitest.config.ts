@@ -20,6 +20,11 @@ const ALL = ["test/**/*.test.ts"]
 /** What measures the memory of its process, or listens to all of it. */
 const ALONE = ["test/format/value-hostile.test.ts", "test/platform/node-clock.test.ts", "test/store/snapshot.test.ts"]
 
+/** Ten seconds here are two minutes where a dozen others share the cores. Only what does not end at all is to meet this. */
+const LIMIT_MS = 600_000
+/** A bug may make a test hang: that is noticed, too. */
+const MUTANT_LIMIT_MS = 60_000
+
 const alone: TestProjectInlineConfiguration = { extends: true, test: { name: "alone", include: ALONE } }
 
 const shared: TestProjectInlineConfiguration = {
@@ -40,11 +45,11 @@ const config: ViteUserConfig = defineConfig({
     ...(mutant === undefined ? {} : { fsModuleCache: false }),
     ...(isCounted
       ? { experimental: { viteModuleRunner: false }, setupFiles: ["test/coverage-writer.ts"], include: ALL }
-      : { globalSetup: ["test/compiled-code.ts"], projects: [alone, shared] }),
+      : { globalSetup: ["test/compiled-code.ts", "test/built-programs.ts"], projects: [alone, shared] }),
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 30_000,
+    testTimeout: mutant === undefined ? LIMIT_MS : MUTANT_LIMIT_MS,
+    hookTimeout: LIMIT_MS,
     reporters: reportFile === undefined ? ["default"] : ["default", ["json", { outputFile: reportFile }]],
   },
 })

@@ -18,10 +18,11 @@ import { memoryDirectory } from "../src/testing/system-trace.ts"
 import { recordProgram, traceUnavailable } from "../src/testing/system-trace-run.ts"
 import type { RecordedProgram } from "../src/testing/system-trace-run.ts"
 import { materialise, tracedStates } from "../src/testing/system-trace-states.ts"
+import { powerCutsUnavailable } from "../test/processes/power-box.ts"
+import type { FileSystemName } from "../test/processes/power-box.ts"
 import { addVerdict, emptyScore, Judge, otherBoot } from "./durability-judge.ts"
 import type { Score } from "./durability-judge.ts"
-import { PowerBox, powerCutsUnavailable } from "./durability-power.ts"
-import type { FileSystemName } from "./durability-power.ts"
+import { PowerBench } from "./durability-power.ts"
 import { durabilityStores } from "./durability-stores.ts"
 import { installPeers } from "./install-peers.ts"
 import { describeMachine, takeBenchmarkLock } from "./machine.ts"
@@ -57,11 +58,11 @@ class Bench {
   readonly #folder: string
   readonly #sizes: Sizes
   readonly #seed: number
-  readonly #boxes: Partial<Record<FileSystemName, PowerBox>>
+  readonly #boxes: Partial<Record<FileSystemName, PowerBench>>
 
   readonly #bootFile: string | undefined
 
-  constructor(folder: string, sizes: Sizes, seed: number, boxes: Partial<Record<FileSystemName, PowerBox>>) {
+  constructor(folder: string, sizes: Sizes, seed: number, boxes: Partial<Record<FileSystemName, PowerBench>>) {
     this.#bootFile = otherBoot(join(folder, "boot_id"))
     this.#folder = folder
     this.#sizes = sizes
@@ -244,13 +245,13 @@ async function main(): Promise<void> {
   for (const line of skipped) say(`not measured: ${line}`)
   const release = await takeBenchmarkLock(say)
   const folder = mkdtempSync(join(tmpdir(), "orrery-durability-"))
-  const boxes: Partial<Record<FileSystemName, PowerBox>> = {}
+  const boxes: Partial<Record<FileSystemName, PowerBench>> = {}
   const stop = new AbortController()
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort(signal))
   const answers: Answers[] = []
   try {
     if (powerCutsUnavailable() === undefined) {
-      for (const fileSystem of ["ext4", "xfs"] as const) boxes[fileSystem] = new PowerBox(folder, fileSystem)
+      for (const fileSystem of ["ext4", "xfs"] as const) boxes[fileSystem] = await PowerBench.make(folder, fileSystem)
     }
     const bench = new Bench(folder, sizes, Number(values.seed), boxes)
     for (const name of names) {

@@ -1,16 +1,18 @@
 // The tests whose worth grows with their number, run for as long as one likes: `npm run test:deep`, or
 // `npm run test:deep -- --states 50000000 --minutes 60`. Everything else is scaled with the crash states. Runs in
-// portions, each from a seed of its own that the default run does not use; what is done is kept in a file, and the next
-// call goes on from there: `--resume <file>` names another one, `--only <name>` picks, `--afresh` forgets.
+// portions, two at a time, each from a seed of its own that the default run does not use; what is done is kept in a file,
+// and the next call goes on from there: `--resume <file>` names another one, `--only <name>` picks, `--afresh` forgets.
 //
-// Ends with 1 at the first portion that fails; the same portion comes again then. What the budget cuts off does not count.
+// Ends with 1 at the first portion that fails; the same portion comes again then. What the budget, Ctrl-C or a kill cuts
+// off does not count.
 
 import { spawn } from "node:child_process"
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { availableParallelism, cpus, tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import type { Figures } from "../test/figures.ts"
+import { powerCutsUnavailable } from "../test/processes/power-box.ts"
 import { root } from "./run.ts"
 
 interface Kind {
@@ -27,23 +29,27 @@ interface Kind {
   readonly environment?: Readonly<Record<string, string>>
   /** A portion that is not begun with less time than this left. */
   readonly minutes?: number
+  /** Why it cannot be run here, in one line. */
+  readonly unavailable?: () => string | undefined
 }
 
 const RELEASE_STATES = 50_000_000
+/** Portions that run at a time. */
+const LANES_MAX = 2
 
 const kinds: readonly Kind[] = [
   {
     name: "crash-states",
     unit: "distinct crash states",
     goal: RELEASE_STATES,
-    portion: 100_000,
+    portion: 200_000,
     files: ["test/property/acknowledged-writes-survive"],
     variable: "ORRERY_CRASH_STATES",
   },
   {
     name: "checkpoint-states",
     unit: "crash states of stores with checkpoints",
-    goal: 1_000_000,
+    goal: 100_000,
     portion: 10_000,
     files: ["test/property/checkpoints-survive-a-crash"],
     variable: "ORRERY_CRASH_STATES",
@@ -52,14 +58,35 @@ const kinds: readonly Kind[] = [
     name: "kill-9",
     unit: "kill -9 cycles",
     goal: 10_000,
-    portion: 100,
+    portion: 500,
     files: ["test/processes/kill-9"],
     variable: "ORRERY_KILL_CYCLES",
   },
   {
+    name: "kill-at-every-call",
+    unit: "runs killed at every call of the file system",
+    goal: 1,
+    portion: 1,
+    files: ["test/processes/kill-at-every-call"],
+    variable: undefined,
+    environment: { ORRERY_KILL_CALL_STRIDE: "1" },
+    minutes: 3,
+  },
+  {
+    name: "power-cuts",
+    unit: "power cuts on ext4 and XFS",
+    goal: 2_000,
+    portion: 250,
+    files: ["test/processes/power-cuts"],
+    variable: "ORRERY_POWER_CUTS",
+    // What is cut off leaves its file systems mounted until the next portion.
+    minutes: 4,
+    unavailable: powerCutsUnavailable,
+  },
+  {
     name: "interleavings",
     unit: "interleavings, each run twice",
-    goal: 5_000_000,
+    goal: 500_000,
     portion: 50_000,
     files: ["test/property/seeded-interleavings-replay"],
     variable: "ORRERY_INTERLEAVINGS",
@@ -67,7 +94,7 @@ const kinds: readonly Kind[] = [
   {
     name: "list-append",
     unit: "transactions judged by the list-append checker",
-    goal: 50_000_000,
+    goal: 10_000_000,
     portion: 1_000_000,
     files: ["test/property/transactions-pass-the-list-append-checker"],
     variable: "ORRERY_LIST_TRANSACTIONS",
@@ -75,7 +102,7 @@ const kinds: readonly Kind[] = [
   {
     name: "folds",
     unit: "histories with checkpoints against a map",
-    goal: 20_000,
+    goal: 2_000,
     portion: 200,
     files: ["test/property/checkpointed-state-equals-live-state"],
     variable: "ORRERY_RUNS",
@@ -83,8 +110,8 @@ const kinds: readonly Kind[] = [
   {
     name: "streams-from-a-state",
     unit: "schedules of streams with states and values before",
-    goal: 100_000,
-    portion: 1_000,
+    goal: 20_000,
+    portion: 2_000,
     files: ["test/property/streams-carry-the-whole-state"],
     variable: "ORRERY_STREAM_SCHEDULES",
   },
@@ -99,7 +126,7 @@ const kinds: readonly Kind[] = [
   {
     name: "errno-sweeps",
     unit: "pairs of histories with every call failing in every way",
-    goal: 100,
+    goal: 5,
     portion: 1,
     files: ["test/property/failing-calls-break-no-promise"],
     variable: undefined,
@@ -107,7 +134,7 @@ const kinds: readonly Kind[] = [
   {
     name: "worker-deaths",
     unit: "checkpoints whose worker dies",
-    goal: 1_000,
+    goal: 200,
     portion: 20,
     files: ["test/processes/checkpoint-worker"],
     variable: "ORRERY_WORKER_ROUNDS",
@@ -124,15 +151,26 @@ const kinds: readonly Kind[] = [
   },
 ]
 
+/** A portion that must come again: it failed. */
+interface Portion {
+  readonly kind: string
+  readonly portion: number
+}
+
 /** What is kept between calls. */
 interface Progress {
   /** Portions begun so far; decides the next seed. */
   portions: number
+  /** Of all portions together; they run side by side. */
   seconds: number
   /** Units by kind. */
   done: Record<string, number>
   /** Sums of what the tests told, by what they count. */
   figures: Record<string, Record<string, number>>
+  again?: Portion[]
+  /** Calls of this program, and the seconds that they took. */
+  calls?: number
+  elapsedSeconds?: number
 }
 
 /** Seeds lie this far apart: a portion counts on from its own. */
@@ -159,22 +197,50 @@ const progress: Progress =
     ? (JSON.parse(readFileSync(values.resume, "utf8")) as Progress)
     : { portions: 0, seconds: 0, done: {}, figures: {} }
 if (progress.portions > 0) console.log(`goes on after ${progress.portions} portions, ${values.resume}`)
+progress.calls = (progress.calls ?? 0) + 1
+const again = (progress.again ??= [])
+const elapsedBefore = progress.elapsedSeconds ?? 0
+const startMs = performance.now()
+
+const skipped = new Map<string, string>()
+for (const { name, unavailable } of chosen) {
+  const why = unavailable?.()
+  if (why !== undefined) skipped.set(name, why)
+}
+for (const [name, why] of skipped) console.log(`${name}: skipped: ${why}`)
 
 let hasFailed = false
-for (;;) {
-  const kind = nextKind()
-  if (kind === undefined) break
-  const outcome = await runPortion(kind, seedOf(progress.portions))
-  if (outcome === "cut off") {
-    console.log(`${kind.name}: cut off by the budget, does not count`)
-    break
-  }
-  hasFailed = outcome === "failed"
-  if (hasFailed) break
-  save()
+let isStopping = false
+/** By kind: units that are being worked on. */
+const underway = new Map<string, number>()
+const running = new Set<number>()
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    isStopping = true
+    for (const pid of running) process.kill(-pid, "SIGKILL")
+  })
 }
+await Promise.all(Array.from({ length: Math.min(LANES_MAX, availableParallelism()) }, lane))
 summarize()
 process.exitCode = hasFailed ? 1 : 0
+
+/** One portion after the other. */
+async function lane(): Promise<void> {
+  while (!hasFailed && !isStopping) {
+    const next = nextPortion()
+    if (next === undefined) return
+    const { kind, portion, count } = next
+    underway.set(kind.name, (underway.get(kind.name) ?? 0) + count)
+    const outcome = await runPortion(kind, portion, count)
+    underway.set(kind.name, (underway.get(kind.name) ?? 0) - count)
+    if (outcome === "cut off") console.log(`${kind.name}: cut off, does not count`)
+    if (outcome === "failed") {
+      hasFailed = true
+      again.push({ kind: kind.name, portion })
+    }
+    save()
+  }
+}
 
 function positive(name: string, text: string): number {
   const value = Number(text)
@@ -190,21 +256,30 @@ function doneOf({ name }: Kind): number {
   return progress.done[name] ?? 0
 }
 
-/** The kind that is the farthest from its goal, of those that the time left is enough for. */
-function nextKind(): Kind | undefined {
+/** What failed before; else of the kind that is the farthest from its goal, of those that the time left is enough for. */
+function nextPortion(): { readonly kind: Kind; readonly portion: number; readonly count: number } | undefined {
   const leftMs = deadlineMs - performance.now()
   if (leftMs <= 0) return undefined
-  return chosen
-    .filter((kind) => doneOf(kind) < goalOf(kind) && leftMs > (kind.minutes ?? 0) * 60_000)
-    .sort((left, right) => doneOf(left) / goalOf(left) - doneOf(right) / goalOf(right))[0]
+  const begunOf = (kind: Kind): number => doneOf(kind) + (underway.get(kind.name) ?? 0)
+  const [kind] = chosen
+    .filter((each) => !skipped.has(each.name) && begunOf(each) < goalOf(each))
+    .filter(({ minutes = 0 }) => leftMs > minutes * 60_000)
+    .sort((left, right) => {
+      const [first, second] = [left, right].map(({ name }) => (again.some((each) => each.kind === name) ? 0 : 1))
+      return (first ?? 0) - (second ?? 0) || begunOf(left) / goalOf(left) - begunOf(right) / goalOf(right)
+    })
+  if (kind === undefined) return undefined
+  const place = again.findIndex((each) => each.kind === kind.name)
+  const portion = place < 0 ? progress.portions++ : (again.splice(place, 1)[0]?.portion ?? 0)
+  return { kind, portion, count: Math.min(kind.portion, goalOf(kind) - begunOf(kind)) }
 }
 
 function seedOf(portion: number): number {
   return FIRST_SEED + (portion % SEED_COUNT) * SEED_DISTANCE
 }
 
-async function runPortion(kind: Kind, seed: number): Promise<"done" | "failed" | "cut off"> {
-  const count = Math.min(kind.portion, goalOf(kind) - doneOf(kind))
+async function runPortion(kind: Kind, portion: number, count: number): Promise<"done" | "failed" | "cut off"> {
+  const seed = seedOf(portion)
   const folder = mkdtempSync(join(tmpdir(), "orrery-deep-"))
   const figuresFile = join(folder, "figures")
   const own: Record<string, string> = { ...kind.environment, ORRERY_SEED: String(seed) }
@@ -223,7 +298,6 @@ async function runPortion(kind: Kind, seed: number): Promise<"done" | "failed" |
     const seconds = (performance.now() - startMs) / 1000
     const told = existsSync(figuresFile) ? readFileSync(figuresFile, "utf8").trimEnd().split("\n") : []
     for (const line of told) addFigures(JSON.parse(line) as Figures)
-    progress.portions++
     progress.seconds += seconds
     progress.done[kind.name] = doneOf(kind) + count
     const percent = ((doneOf(kind) / goalOf(kind)) * 100).toFixed(2)
@@ -244,19 +318,21 @@ function runTests(
 ): Promise<{ readonly status: number | null | undefined; readonly output: string }> {
   const path = `${join(root, "node_modules", ".bin")}${delimiter}${process.env["PATH"] ?? ""}`
   return new Promise((resolve, reject) => {
-    const child = spawn("vitest", ["run", "--bail", "1", ...files], {
+    const child = spawn("vitest", ["run", "--bail", "1", "--maxWorkers=1", "--testTimeout=7200000", ...files], {
       cwd: root,
       env: { ...process.env, ...environment, PATH: path },
       stdio: ["ignore", "pipe", "pipe"],
       // A group of its own: with it go the workers.
       detached: true,
     })
+    const { pid } = child
+    if (pid !== undefined) running.add(pid)
     let output = ""
     let isCutOff = false
     const timer = setTimeout(
       () => {
         isCutOff = true
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
+        if (pid !== undefined) process.kill(-pid, "SIGKILL")
       },
       Math.max(0, deadlineMs - performance.now()),
     )
@@ -265,7 +341,8 @@ function runTests(
     child.on("error", reject)
     child.on("close", (status) => {
       clearTimeout(timer)
-      resolve({ status: isCutOff ? undefined : status, output })
+      if (pid !== undefined) running.delete(pid)
+      resolve({ status: isCutOff || isStopping ? undefined : status, output })
     })
   })
 }
@@ -278,18 +355,33 @@ function addFigures({ what, counts, seconds, cpuSeconds }: Figures): void {
 }
 
 function save(): void {
+  progress.elapsedSeconds = elapsedBefore + (performance.now() - startMs) / 1000
   mkdirSync(dirname(values.resume), { recursive: true })
-  writeFileSync(values.resume, `${JSON.stringify(progress, undefined, 2)}\n`)
+  // Whole or not at all: this program may be killed, too.
+  writeFileSync(`${values.resume}.new`, `${JSON.stringify(progress, undefined, 2)}\n`)
+  renameSync(`${values.resume}.new`, values.resume)
 }
 
+/** In the form of docs/testing-figures.md. */
 function summarize(): void {
-  console.log(`\n| what | done | goal |\n|---|---|---|`)
-  for (const kind of chosen) console.log(`| ${kind.unit} | ${doneOf(kind)} | ${goalOf(kind)} |`)
-  console.log("")
+  const { elapsedSeconds = 0, calls = 1 } = progress
+  const [processor] = cpus()
+  console.log(
+    `\n\`npm run test:deep\`, ${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ` +
+      `${availableParallelism()} cores (${processor?.model.trim() ?? "unknown"}): ` +
+      `${(elapsedSeconds / 60).toFixed(1)} minutes in ${calls} ${calls === 1 ? "call" : "calls"}, ` +
+      `${(progress.seconds / 60).toFixed(1)} minutes of portions, ${hasFailed ? "1 portion failed" : "no failure"}.\n`,
+  )
+  console.log("| what | done | goal |\n|---|---|---|")
+  for (const kind of chosen) {
+    const why = skipped.get(kind.name)
+    const done = why === undefined ? doneOf(kind).toLocaleString("en") : `skipped: ${why}`
+    console.log(`| ${kind.unit} | ${done} | ${goalOf(kind).toLocaleString("en")} |`)
+  }
+  console.log("\n```")
   for (const [what, { seconds = 0, cpuSeconds = 0, ...counts }] of Object.entries(progress.figures)) {
     const told = Object.entries(counts).map(([name, count]) => `${count} ${name}`)
     console.log(`${what}: ${told.join(", ")}; ${seconds.toFixed(0)} s in the tests, ${cpuSeconds.toFixed(0)} s of CPU`)
   }
-  const failed = hasFailed ? "1 portion failed" : "no failure"
-  console.log(`\n${progress.portions} portions in ${(progress.seconds / 60).toFixed(1)} minutes, ${failed}`)
+  console.log("```")
 }

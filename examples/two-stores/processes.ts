@@ -9,6 +9,9 @@ import type { Answer, Name, Packet, Question } from "./messages.ts"
 
 type Program = Exclude<Name, "client">
 
+/** What each process runs. */
+type Programs = Readonly<Record<Program, URL>>
+
 interface Life {
   readonly child: ChildProcess
   readonly ready: Promise<void>
@@ -18,23 +21,26 @@ interface Life {
 
 const BANK = new URL("./bank.ts", import.meta.url)
 const COORDINATOR = new URL("./coordinator.ts", import.meta.url)
-const FILES: Readonly<Record<Program, URL>> = { coordinator: COORDINATOR, west: BANK, east: BANK }
+const FILES: Programs = { coordinator: COORDINATOR, west: BANK, east: BANK }
 
 export class Processes {
   /** How often each has died. */
   readonly deaths: Record<Program, number> = { coordinator: 0, west: 0, east: 0 }
   readonly #directory: string
+  readonly #files: Programs
   readonly #lives: Map<Program, Life> = new Map()
   #calls = 0
   #isStopping = false
 
-  private constructor(directory: string) {
+  private constructor(directory: string, files: Programs) {
     this.#directory = directory
+    this.#files = files
   }
 
-  static async start(directory: string): Promise<Processes> {
-    const processes = new Processes(directory)
-    const names = Object.keys(FILES) as Program[]
+  /** `files`: other ones than those beside this, where the programs are bundled. */
+  static async start(directory: string, files: Programs = FILES): Promise<Processes> {
+    const processes = new Processes(directory, files)
+    const names = Object.keys(files) as Program[]
     for (const name of names) processes.#begin(name)
     for (const name of names) await processes.#lives.get(name)?.ready
     return processes
@@ -62,7 +68,7 @@ export class Processes {
   }
 
   #begin(name: Program): void {
-    const child = fork(fileURLToPath(FILES[name]), [join(this.#directory, name)], {
+    const child = fork(fileURLToPath(this.#files[name]), [join(this.#directory, name)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     })
     const ready = Promise.withResolvers<void>()

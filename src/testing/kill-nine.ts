@@ -148,7 +148,9 @@ export async function kill9(options: KillNineOptions): Promise<KillReport> {
 
 class Killer {
   readonly acknowledged: unknown[] = []
-  readonly #begun: unknown[] = []
+  /** By their JSON: what was begun and not acknowledged, and all that was acknowledged. */
+  readonly #inFlight = new Map<string, unknown>()
+  readonly #ended = new Set<string>()
   readonly #options: KillNineOptions
   readonly #directory: string
   readonly #signal: AbortSignal
@@ -164,8 +166,7 @@ class Killer {
   }
 
   inFlight(): readonly unknown[] {
-    const ended = new Set(this.acknowledged.map((value) => JSON.stringify(value)))
-    return this.#begun.filter((value) => !ended.has(JSON.stringify(value)))
+    return [...this.#inFlight.values()]
   }
 
   async run(cycle: number, plan: Plan): Promise<Victim> {
@@ -221,12 +222,25 @@ class Killer {
       const [exitCode] = (await once(child, "close")) as [number | null]
       this.#signal.throwIfAborted()
       if (isSilent) throw new Error(`crash kill9: the program said nothing for ${SILENCE_MS_MAX} ms: ${complaint}`)
-      for (const value of reader.acknowledged) this.acknowledged.push(value)
-      for (const value of reader.begun) this.#begun.push(value)
+      this.#note(reader)
       return { exitCode, complaint, reader }
     } finally {
       timer.cancel()
       this.#signal.removeEventListener("abort", kill)
+    }
+  }
+
+  /** Adds what a program has said to what those before it said, at the cost of the former alone. */
+  #note({ acknowledged, begun }: ProtocolReader): void {
+    for (const value of acknowledged) {
+      this.acknowledged.push(value)
+      const text = JSON.stringify(value)
+      this.#ended.add(text)
+      this.#inFlight.delete(text)
+    }
+    for (const value of begun) {
+      const text = JSON.stringify(value)
+      if (!this.#ended.has(text)) this.#inFlight.set(text, value)
     }
   }
 }

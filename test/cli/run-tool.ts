@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process"
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
-import { join } from "node:path"
+import { programPath } from "../programs.ts"
 
-const tool = join(import.meta.dirname, "../../src/bin.ts")
+const tool = programPath("src/bin.ts")
 
 export interface ToolResult {
   readonly exitCode: number | null

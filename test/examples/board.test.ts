@@ -153,7 +153,7 @@ test("a client that comes again with its last id misses no commit and gets none 
   expect(rows[0]).toMatchObject({ key: first, value: { population: 70_000_004 } })
   const populations = rows.map(({ value }) => (value as { population: number }).population)
   expect(populations).toEqual(populations.toSorted((left, right) => right - left))
-}, 60_000)
+})
 
 test("requests that make no sense are refused, and the board goes on", async () => {
   const board = await startBoard(join(await temporaryDirectory(), "board"))
@@ -164,7 +164,7 @@ test("requests that make no sense are refused, and the board goes on", async () 
   expect(await post("/cities/none", '{"population":"1"}')).toBe(400)
   expect(await post("/elsewhere", "")).toBe(404)
   expect(await (await fetch(board.url)).text()).toContain("<title>Orrery")
-}, 60_000)
+})
 
 test.skipIf(!existsSync(CHROMIUM))(
   `the page in a browser shows the same over a kill of the server (needs Chromium: node scripts/install-chromium.ts)`,
@@ -197,5 +197,4 @@ test.skipIf(!existsSync(CHROMIUM))(
       )
     expect(shown.toReversed()).toEqual(lsns)
   },
-  90_000,
 )

@@ -62,7 +62,7 @@ test.concurrent("the demonstration proves that a killed writer lost nothing, and
   expect(output).toContain("not durable against power loss")
   expect(output).toContain("Everything proved")
   expect(readdirSync(directory.path)).toEqual([])
-}, 120_000)
+})
 
 test.concurrent("an interrupted demonstration ends with the signal's exit code and leaves nothing behind", async () => {
   using directory = temporaryDirectory()
@@ -77,7 +77,7 @@ test.concurrent("an interrupted demonstration ends with the signal's exit code a
   expect(output).toContain("failed: interrupted by SIGINT")
   expect(output).not.toContain("Everything proved")
   expect(readdirSync(directory.path)).toEqual([])
-}, 120_000)
+})
 
 test.concurrent("an argument that makes no sense is refused before anything is done", async () => {
   using directory = temporaryDirectory()
@@ -85,7 +85,7 @@ test.concurrent("an argument that makes no sense is refused before anything is d
 
   expect(exitCode).toBe(1)
   expect(output).toBe("\nfailed: --cities takes a number from 100 on\n")
-}, 120_000)
+})
 
 test.concurrent("at SIGTERM the writer closes the store in order, with all that it has acknowledged", async () => {
   using directory = temporaryDirectory()
@@ -105,4 +105,4 @@ test.concurrent("at SIGTERM the writer closes the store in order, with all that 
   await using store = await open(storeDirectory)
   expect(store.recovery.wasSealed).toBe(true)
   expect([...store.table("cities").keys()].toSorted()).toEqual(keys.toSorted())
-}, 120_000)
+})

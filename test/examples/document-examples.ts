@@ -7,6 +7,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { root } from "../../scripts/run.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 export function examplesOf(document: string): readonly string[] {
@@ -18,7 +19,7 @@ export function examplesOf(document: string): readonly string[] {
 export async function outputOf(code: string): Promise<string> {
   const directory = await temporaryDirectory()
   const file = join(directory, "example.ts")
-  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(join(root, "src/index.ts")).href)))
+  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(programPath("src/index.ts")).href)))
   const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: directory })
   return stdout
 }

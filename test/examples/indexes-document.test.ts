@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { root } from "../../scripts/run.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 const document = await readFile(join(root, "docs/indexes.md"), "utf8")
@@ -15,7 +16,7 @@ const examples = [...document.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => c
 async function run(code: string): Promise<string> {
   const directory = await temporaryDirectory()
   const file = join(directory, "example.ts")
-  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(join(root, "src/index.ts")).href)))
+  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(programPath("src/index.ts")).href)))
   const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: directory })
   return stdout
 }

@@ -9,6 +9,7 @@ import { expect, test } from "vitest"
 import { root } from "../../scripts/run.ts"
 import { merkleValueDigest } from "../../src/index.ts"
 import { naiveRoot } from "../merkle/naive-root.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 const document = await readFile(join(root, "docs/merkle.md"), "utf8")
@@ -17,7 +18,7 @@ const examples = [...document.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => c
 async function run(code: string): Promise<readonly string[]> {
   const directory = await temporaryDirectory()
   const file = join(directory, "example.ts")
-  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(join(root, "src/index.ts")).href)))
+  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(programPath("src/index.ts")).href)))
   const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: directory })
   return stdout.trimEnd().split("\n")
 }

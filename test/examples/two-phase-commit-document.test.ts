@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { root } from "../../scripts/run.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 test("the example says how it stands before the decision and behind it", async () => {
@@ -14,7 +15,7 @@ test("the example says how it stands before the decision and behind it", async (
   const code = /```js\n(.*?)```/s.exec(document)?.[1] ?? ""
   const directory = await temporaryDirectory()
   const file = join(directory, "example.ts")
-  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(join(root, "src/index.ts")).href)))
+  await writeFile(file, code.replace('"orrery-db"', JSON.stringify(pathToFileURL(programPath("src/index.ts")).href)))
   const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: directory })
   expect(stdout).toBe("100 1 { outcome: 'in doubt' }\n70 30 committed\n")
 })

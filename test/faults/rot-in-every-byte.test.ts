@@ -16,7 +16,7 @@ const STRIDE_DEFAULT = 83
 const STRIDE = Number(process.env["ORRERY_ROT_STRIDE"] ?? STRIDE_DEFAULT)
 /** Every how many of the bytes that are taken the slower readers look, too. */
 const SLOW_EVERY = STRIDE === 1 ? 1 : 3
-const LIMIT_MS = STRIDE < STRIDE_DEFAULT ? 3_600_000 : 60_000
+const LIMIT_MS = STRIDE < STRIDE_DEFAULT ? 3_600_000 : 600_000
 
 /** The values that a byte is given: one bit turned over, and of some all bits cleared or set. */
 function valuesFor(before: number, offset: number, isSampled: boolean): number[] {

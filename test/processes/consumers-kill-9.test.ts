@@ -4,6 +4,7 @@
 import { expect, test } from "vitest"
 import { open } from "../../src/index.ts"
 import { crash } from "../../src/testing.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 import { GROUPS, keepUp } from "./consumers-kill-9-scene.ts"
 
@@ -16,7 +17,7 @@ test("kill -9 at any instant makes no effect of a consumer or a view happen twic
   let start = 0
   let counted = 0
   await crash.kill9({
-    entry: new URL("consumers-kill-9-writer.ts", import.meta.url),
+    entry: programPath("test/processes/consumers-kill-9-writer.ts"),
     args: () => [String(start)],
     directory,
     cycles: CYCLES,
@@ -44,4 +45,4 @@ test("kill -9 at any instant makes no effect of a consumer or a view happen twic
     },
   })
   expect(counted).toBeGreaterThan(0)
-}, 120_000)
+})

@@ -1,14 +1,18 @@
 // The victim: writes numbered records, a few dozen in flight, batches and large values among them, and says what was
-// acknowledged. Runs until it is killed, or for the time that it is given: a minute, if it is not told.
+// acknowledged. Runs until it is killed, or for the time that it is given: a minute, if it is not told. Makes a checkpoint
+// whenever the log has grown by so many bytes, if that is told too.
 
 import { open } from "../../src/index.ts"
 import type { Durability } from "../../src/index.ts"
 import { acknowledge, opened, opening } from "../../src/testing/process-protocol.ts"
 
-const [path, startText, level, lifeMs = "60000"] = process.argv.slice(2) as [string, string, Durability, string?]
+type Arguments = [path: string, start: string, level: Durability, lifeMs?: string, checkpointBytes?: string]
+
+const [path, startText, level, lifeMs = "60000", checkpointBytes = "0"] = process.argv.slice(2) as Arguments
 const start = Number(startText)
 opening()
-const store = await open(path, { segmentBytes: 256 * 1024, durability: level })
+const checkpoint = checkpointBytes === "0" ? {} : { checkpoint: { logBytes: Number(checkpointBytes) } }
+const store = await open(path, { segmentBytes: 64 * 1024, durability: level, ...checkpoint })
 opened()
 const table = store.table<{ n: number; pad: string }>("numbers")
 const pairs = store.table<number>("pairs")

@@ -4,15 +4,17 @@ import { spawn } from "node:child_process"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { expect, onTestFinished, test } from "vitest"
+import { programPath } from "../programs.ts"
+import type { Program } from "../programs.ts"
 import { startCollector } from "../store/collector.ts"
 import { temporaryDirectory } from "../store/temporary-store.ts"
 
 /** Runs a program with an open store and an exporter in a process of its own, to its end. */
 async function runExporter(url: string, program: string): Promise<{ exitCode: unknown; printed: string }> {
-  const src = (file: string): string => JSON.stringify(pathToFileURL(join(import.meta.dirname, "../../src", file)).href)
+  const door = (program: Program): string => JSON.stringify(pathToFileURL(programPath(program)).href)
   const text = `
-    import { open } from ${src("index.ts")}
-    import { exportMetrics } from ${src("observability.ts")}
+    import { open } from ${door("src/index.ts")}
+    import { exportMetrics } from ${door("src/observability.ts")}
     const store = await open(${JSON.stringify(join(await temporaryDirectory(), "store"))})
     const exporter = exportMetrics(store, { url: ${JSON.stringify(url)}, intervalMs: 10 })
     ${program}
@@ -34,7 +36,7 @@ test("an export that goes on keeps no process alive", async () => {
   expect(printed).toMatch(/^sent [1-9]/)
   expect(exitCode).toBe(0)
   expect(collector.requests.length).toBeGreaterThan(0)
-}, 30_000)
+})
 
 test("neither does one that waits to try again, which takes it three seconds; whoever waits is waited for", async () => {
   const collector = await startCollector()
@@ -52,4 +54,4 @@ test("neither does one that waits to try again, which takes it three seconds; wh
   expect(leaving.exitCode).toBe(0)
   expect(Number(leaving.printed)).toBeLessThan(2_500)
   expect(stopping).toEqual({ exitCode: 0, printed: "flushed\nstopped\n" })
-}, 30_000)
+})

@@ -10,4 +10,4 @@ process.on("SIGTERM", () => {
 for (let n = 0; n < 1_000; n++) void table.put(`k${n}`, n)
 process.send?.("written")
 // Bounded: without the signal it ends by itself.
-setTimeout(() => process.exit(1), 60_000)
+setTimeout(() => process.exit(1), 300_000)

@@ -136,25 +136,21 @@ async function overHistories(work: (told: Told) => Promise<number>): Promise<voi
 test.each([
   { link: true, keepDays: 0 },
   { link: false, keepDays: 5 },
-])(
-  "a backup that is cut off leaves the one before or the new one: %o",
-  async (options) => {
-    await overHistories(({ disk, content, middle, seed, where }) =>
-      crashInto(
-        disk,
-        {
-          path: "/backup",
-          allowed: [middle.content, content],
-          ...(options.keepDays > 0 ? { kept: middle } : {}),
-          run: (platform) => backupStore({ from: "/data", into: "/backup", platform, ...options }),
-        },
-        seed,
-        where,
-      ),
-    )
-  },
-  120_000,
-)
+])("a backup that is cut off leaves the one before or the new one: %o", async (options) => {
+  await overHistories(({ disk, content, middle, seed, where }) =>
+    crashInto(
+      disk,
+      {
+        path: "/backup",
+        allowed: [middle.content, content],
+        ...(options.keepDays > 0 ? { kept: middle } : {}),
+        run: (platform) => backupStore({ from: "/data", into: "/backup", platform, ...options }),
+      },
+      seed,
+      where,
+    ),
+  )
+})
 
 test.each([true, false])(
   "a first backup of a store that is open, cut off, leaves no store or the backup: link %s",
@@ -178,7 +174,6 @@ test.each([true, false])(
       ),
     )
   },
-  120_000,
 )
 
 test("fault 21: a restore that is cut off leaves what was there or the new store, in the place of a store too", async () => {
@@ -211,7 +206,7 @@ test("fault 21: a restore that is cut off leaves what was there or the new store
     return inPlace + beside
   })
   expect(probes().get("a replaced directory is mended") ?? 0).toBeGreaterThan(mended)
-}, 120_000)
+})
 
 test("a checkpoint that is planned does what the plan says, on any history", async () => {
   await fc.assert(
@@ -250,7 +245,7 @@ test("a checkpoint that is planned does what the plan says, on any history", asy
     ),
     { numRuns: 30, seed: SEED },
   )
-}, 120_000)
+})
 
 /** The files that hold data; whoever looks on may write of what it sees. */
 function dataIn({ fileSystem }: SimulatedPlatform): ReadonlyMap<string, string> {
@@ -274,4 +269,4 @@ test("what cannot be restored leaves no trace, whichever operation of the disk f
     }
     return count
   })
-}, 120_000)
+})

@@ -249,7 +249,7 @@ test("every subscriber gets exactly the durable commits after its start that mat
     }),
     { numRuns: SCHEDULE_COUNT },
   )
-}, 600_000)
+})
 
 test("the schedules reached what is rare", () => {
   const reached = probes()

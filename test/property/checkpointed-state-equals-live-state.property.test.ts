@@ -375,4 +375,4 @@ test("what is opened or built anew is what was written, whenever checkpoints wer
   expect(checkpointCount).toBeGreaterThan(RUN_COUNT)
   expect(truncatedCount).toBeGreaterThan(RUN_COUNT / 2)
   expect(movedRecords).toBeGreaterThan(RUN_COUNT)
-}, 120_000)
+})

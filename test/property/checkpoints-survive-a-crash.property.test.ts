@@ -96,7 +96,7 @@ test("fault 21: every crash state of a store that makes checkpoints opens with e
   expect(counts.letting).toBeGreaterThan(counts.states / 100)
   expect(counts.nested).toBeGreaterThan(counts.states / 12)
   expect(probes().get("a retired segment is removed by recovery") ?? 0).toBeGreaterThan(0)
-}, 300_000)
+})
 
 async function check(
   disk: SimulatedDisk,

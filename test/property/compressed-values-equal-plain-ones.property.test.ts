@@ -54,7 +54,7 @@ async function expectContent(store: Store, platform: SimulatedPlatform, content:
   expect(root).toBe(naiveRoot(Array.from(content, ([key, expected]) => ({ table: "t", key, value: expected }))))
 }
 
-test("every value comes back equal, live and recovered, under the same root", { timeout: 60_000 }, async () => {
+test("every value comes back equal, live and recovered, under the same root", async () => {
   await fc.assert(
     fc.asyncProperty(option, option, fc.array(step, { minLength: 1, maxLength: 12 }), async (first, last, steps) => {
       const platform = simulatePlatform({ seed: 1 })

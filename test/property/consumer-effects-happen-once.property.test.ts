@@ -214,4 +214,4 @@ test("effects are those of the commits up to the position, at every crash, and o
   }
   console.log(`${states} states, ORRERY_SEED=${SEED}`)
   expect(states).toBeGreaterThanOrEqual(STATE_COUNT)
-}, 240_000)
+})

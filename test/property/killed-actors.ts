@@ -41,7 +41,7 @@ const ASIDE_SHARE = 4
 
 /** One run in so many has every byte of its files verified. */
 const VERIFIED_SHARE = 8
-const LIMIT_MS = 300_000
+const LIMIT_MS = 600_000
 
 export interface Scenario {
   readonly name: string

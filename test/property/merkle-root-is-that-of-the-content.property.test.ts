@@ -209,4 +209,4 @@ test("the root of a store is that of its content, and what is opened is what was
   console.log(`${RUN_COUNT} histories, ${verified} openings and ${crashesVerified} crash states verified by a root`)
   expect(verified).toBeGreaterThan(RUN_COUNT / 2)
   expect(crashesVerified).toBeGreaterThan(0)
-}, 120_000)
+})

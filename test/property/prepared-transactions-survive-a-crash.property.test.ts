@@ -73,7 +73,7 @@ test("every crash state of a store with prepared transactions recovers to a pref
   expect(counts.used).toBeGreaterThan(counts.states / 50)
   expect(counts.refused).toBeGreaterThan(10)
   expect(probes().get("a transaction in doubt is recovered") ?? 0).toBeGreaterThan(10)
-}, 300_000)
+})
 
 test("a crash at each of ten points of a commit and an abort recovers to a prefix, and a second recovery changes nothing", async () => {
   // In doubt or decided, T1 before T2: the points are these states, each while an operation of the disk is under way and
@@ -113,7 +113,7 @@ test("a crash at each of ten points of a commit and an abort recovers to a prefi
     }
   }
   console.log(JSON.stringify(Object.fromEntries(runs)))
-}, 300_000)
+})
 
 /** Recovers, and compares all tables, the engine's own too. Returns the last LSN. */
 async function check(

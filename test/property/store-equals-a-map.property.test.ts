@@ -39,4 +39,4 @@ test("a store with reopenings and killed actors equals a map", async () => {
     ),
     { numRuns: 300 },
   )
-}, 120_000)
+})

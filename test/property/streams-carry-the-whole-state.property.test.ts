@@ -198,7 +198,7 @@ test("state and commits add up to the tables at every step, and values before ar
     ),
     { numRuns: SCHEDULE_COUNT },
   )
-}, 240_000)
+})
 
 test("the schedules reached what is rare", () => {
   const reached = probes()

@@ -85,4 +85,4 @@ test("no gap, no duplicate, no phantom, over restarts and power cuts", async () 
     { numRuns: 60 },
   )
   expect(cutCount).toBeGreaterThan(300)
-}, 240_000)
+})

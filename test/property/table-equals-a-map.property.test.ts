@@ -214,7 +214,7 @@ describe("a table equals a map", () => {
       deleteShare: fc.constantFrom(100, 400, 700),
     })
     fc.assert(fc.property(plan, run), { numRuns: 130 })
-  }, 120_000)
+  })
 
   test("when all keys share one hash, or the last few", () => {
     const plan = fc.record({
@@ -226,7 +226,7 @@ describe("a table equals a map", () => {
       deleteShare: fc.constantFrom(100, 500),
     })
     fc.assert(fc.property(plan, run), { numRuns: 20 })
-  }, 120_000)
+  })
 
   test("while it grows and shrinks over many segments", () => {
     const plan = fc.record({
@@ -238,5 +238,5 @@ describe("a table equals a map", () => {
       deleteShare: fc.constantFrom(150, 600),
     })
     fc.assert(fc.property(plan, run), { numRuns: 3 })
-  }, 120_000)
+  })
 })

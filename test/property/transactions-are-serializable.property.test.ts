@@ -74,7 +74,7 @@ test("committed transactions can be replayed in the order of their LSNs", async 
   console.log(`${count} transactions committed, ${retried} run anew, ${conflicts} given up; ORRERY_SEED=${SEED}`)
   expect(retried).toBeGreaterThan(count / 20)
   expect(conflicts).toBeGreaterThan(0)
-}, 400_000)
+})
 
 test("also while shards and the log's writer are killed, and at every level of durability", async () => {
   let ended = 0
@@ -95,7 +95,7 @@ test("also while shards and the log's writer are killed, and at every level of d
   console.log(`${count} transactions committed beside killed actors, ${ended} ended by them`)
   expect(ended).toBeGreaterThan(0)
   expect(count).toBeGreaterThan(600)
-}, 60_000)
+})
 
 test("also where some are prepared, and committed or aborted some time later, beside killed actors too", async () => {
   const counts = { committed: 0, prepared: 0, aborted: 0, conflicts: 0 }
@@ -120,7 +120,7 @@ test("also where some are prepared, and committed or aborted some time later, be
   expect(counts.aborted).toBeGreaterThan(50)
   expect(counts.conflicts).toBeGreaterThan(0)
   expect(counts.committed).toBeGreaterThan(600)
-}, 120_000)
+})
 
 test("after a crash each is there whole or not at all, and every acknowledged one is", async () => {
   let states = 0
@@ -146,7 +146,7 @@ test("after a crash each is there whole or not at all, and every acknowledged on
   }
   console.log(`${states} crash states recovered`)
   expect(states).toBeGreaterThan(500)
-}, 60_000)
+})
 
 test("a sum that every transaction keeps is found by every one that adds it up", async () => {
   const platform = simulatePlatform({ seed: SEED })
@@ -192,7 +192,7 @@ test("a sum that every transaction keeps is found by every one that adds it up",
   expect([...accounts.values()].every((amount) => amount >= 0)).toBe(true)
   expect(store.metrics().transactions.retried).toBeGreaterThan(50)
   await untilSettled(platform, store.close())
-}, 60_000)
+})
 
 test("histories that cannot have been are found", () => {
   const first: Done = {

@@ -28,7 +28,7 @@ function isKeptByStructuredClone(plan: Plan): boolean {
   }
 }
 
-test("every value comes back the same, from a store that learns as it goes", { timeout: 60_000 }, () => {
+test("every value comes back the same, from a store that learns as it goes", () => {
   const scene = new ValueScene()
   let clonedCount = 0
   fc.assert(

@@ -9,6 +9,7 @@ import type { Readable } from "node:stream"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { CursorExpired, open } from "../../src/index.ts"
 import type { FollowingStore } from "../../src/index.ts"
+import { programPath } from "../programs.ts"
 import { temporaryDirectory, temporaryStore } from "./temporary-store.ts"
 
 async function following(path: string, whenBehind: "restart" | "fail" = "restart"): Promise<FollowingStore> {
@@ -124,7 +125,7 @@ describe("a follower", () => {
     const path = join(await temporaryDirectory(), "store")
     await (await open(path)).close()
     const follower = await following(path)
-    const writer = new URL("../processes/kill-9-writer.ts", import.meta.url)
+    const writer = programPath("test/processes/kill-9-writer.ts")
     let start = 0
     for (let cycle = 0; cycle < 4; cycle++) {
       const child = fork(writer, [path, String(start), "synced"], { execArgv: [], silent: true })

@@ -7,4 +7,4 @@ const store = await open(process.argv[2] as string, { audit: false })
 await store.table("t").put("k", "held")
 process.send?.("open")
 // Bounded: a holder that nobody kills ends by itself.
-setTimeout(() => process.exit(1), 60_000)
+setTimeout(() => process.exit(1), 300_000)

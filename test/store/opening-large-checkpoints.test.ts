@@ -84,7 +84,7 @@ beforeAll(async () => {
   await done(table.delete(keyOf(CHANGED)))
   await done(store.close())
   files = platform.fileSystem.files()
-}, 60_000)
+})
 
 describe("a store that is opened from a large checkpoint", () => {
   test("answers at once, and enters the rest in the background", async () => {

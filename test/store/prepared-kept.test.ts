@@ -86,7 +86,7 @@ test("thousands that were committed over the same keys shrink to those keys and 
   const report = await made.settled(store.checkpoint())
   expect(report?.records).toBe(5 + 2 * 10 + 1)
   expect(report?.sizeBytes).toBeLessThan(8_192)
-}, 30_000)
+})
 
 test("a backup holds what is in doubt, and so does what is restored from it, also as of a commit in between", async () => {
   const made = await CheckpointedStore.open()

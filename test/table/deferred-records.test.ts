@@ -190,7 +190,7 @@ describe("records that are put off", () => {
       }),
       { numRuns: 30 },
     )
-  }, 20_000)
+  })
 
   test.each(Object.keys(hashings))("hold with hashes that are %s", (name) => {
     const hashing = hashings[name] as Hashing

@@ -115,11 +115,11 @@ describe.skipIf(why !== undefined)("Orrery, 100 records put one after the other"
     expect(report).toMatchObject({ acknowledged: 100, notes: [] })
     expect(report.states).toBeGreaterThanOrEqual(1_000)
     console.log(`${report.states} states in ${Math.round(report.elapsedMs)} ms, ${report.syncs} syncs`)
-  }, 240_000)
+  })
 
   test("loses what was acknowledged at the level memory, which shows that the states can tell", async () => {
     const found = await failureOf(tracingOrrery("memory", 300))
     onTestFinished(() => rmSync(join(found.directory, ".."), { recursive: true, force: true }))
     expect(found.message).toMatch(/\d+ of \d+ are lost/)
-  }, 120_000)
+  })
 })
