@@ -13,6 +13,7 @@ import { storageFailed } from "../platform/system-error.ts"
 import type { FileLog } from "../wal/file-log.ts"
 import { readLog } from "../wal/log-reader.ts"
 import type { CheckpointReport } from "./checkpoint-report.ts"
+import { isCrowded } from "./checkpoint-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
 
 /** What a checkpoint would do: the numbers of its report, and the files that would go. */
@@ -77,7 +78,9 @@ async function measure(input: PlanInput): Promise<{ readonly kept: readonly Chec
   let base = kept.at(-1)
   let count = 0
   while ((kept.at(-1)?.throughLsn ?? 0) < through) {
-    const end = await endOfPass(input, kept.at(-1)?.throughLsn ?? 0, through)
+    const after = kept.at(-1)?.throughLsn ?? 0
+    const isForced = isCrowded(log.segmentsAfter(after), log.bytesAfter(after), input.segmentBytes)
+    const end = (await endOfPass(input, after, through)) ?? (isForced ? through : undefined)
     if (end === undefined) break
     try {
       const info = await measureOnce(input, number, base, end)

@@ -23,6 +23,17 @@ export interface CheckpointRules {
 /** A larger state is not waited for any longer: recovery would take too long. */
 const LOG_BYTES_AWAITED_MAX = 256 * 1024 * 1024
 
+/** Segments behind the last checkpoint, at which it counts how little they hold. Far more than full ones ever are. */
+const SEGMENT_COUNT_AWAITED_MAX = 128
+
+/**
+ * Whether the log behind the last checkpoint lies in so many small segments that one is due, however little they hold: each
+ * owner begins a segment, so a store that is opened and closed again and again would have ever more of them to read.
+ */
+export function isCrowded(segmentCount: number, logBytes: number, segmentBytes: number): boolean {
+  return segmentCount >= SEGMENT_COUNT_AWAITED_MAX && logBytes < (segmentCount * segmentBytes) / 4
+}
+
 /** Whether none is made by itself while the store is open. */
 export function isByHand({ logBytes, commits, intervalMs }: CheckpointRules): boolean {
   return logBytes === Number.MAX_SAFE_INTEGER && commits === Number.MAX_SAFE_INTEGER && intervalMs === 0

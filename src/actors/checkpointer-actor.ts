@@ -20,7 +20,7 @@ import { Actor } from "./actor.ts"
 import { oldestNeeded, planCheckpoint } from "./checkpoint-plan.ts"
 import type { CheckpointPlan } from "./checkpoint-plan.ts"
 import type { CheckpointMetrics, CheckpointReport } from "./checkpoint-report.ts"
-import { dueBytes, isByHand, isHurried, redundancyOf } from "./checkpoint-rules.ts"
+import { dueBytes, isByHand, isCrowded, isHurried, redundancyOf } from "./checkpoint-rules.ts"
 import type { CheckpointRules } from "./checkpoint-rules.ts"
 import type { EngineContext } from "./engine-context.ts"
 import { FoldRunner, STOPPED } from "./fold-runner.ts"
@@ -97,7 +97,7 @@ export class CheckpointerActor extends Actor<never> {
 
   /** Before the store is closed. Fails as `checkpoint` does. */
   async checkpointOnClose(): Promise<void> {
-    if (this.#rules.onClose) await this.checkpoint()
+    if (this.#rules.onClose || (!isByHand(this.#rules) && this.#isCrowded())) await this.checkpoint()
   }
 
   /** Begins one if it is due. */
@@ -225,8 +225,17 @@ export class CheckpointerActor extends Actor<never> {
     const { commits, intervalMs } = this.#rules
     if (intervalMs > 0 && clock.monotonicMs() - this.#lastMs >= intervalMs) return true
     if (log.durableLsn - throughLsn >= commits) return true
+    if (!isByHand(this.#rules) && this.#isCrowded()) return true
     const bytes = log.bytesAfter(throughLsn)
     return bytes >= dueBytes(this.#rules, last?.sizeBytes ?? 0, bytes, () => this.redundancy())
+  }
+
+  /** Whether a checkpoint is wanted to let go of small segments, whatever is in them. */
+  #isCrowded(): boolean {
+    const { log, settings } = this.#engine
+    const throughLsn = this.#kept.at(-1)?.throughLsn ?? 0
+    if (log === undefined) return false
+    return isCrowded(log.segmentsAfter(throughLsn), log.bytesAfter(throughLsn), settings.segmentBytes)
   }
 
   #run(onBytes: FoldListener = () => undefined): Promise<CheckpointReport | undefined> {
@@ -321,6 +330,7 @@ export class CheckpointerActor extends Actor<never> {
           base: base?.number,
           createdMs: clock.wallMs(),
           root,
+          isForced: this.#isCrowded(),
         }
         return await this.#runner.run(job, base, onBytes)
       } catch (error) {

@@ -11,7 +11,7 @@ import {
   RECORD_KIND,
   RECORD_TABLE,
   RECORD_VALUE_SIZE,
-  recordSizeWithin,
+  recordSize,
 } from "./record.ts"
 import type { RecordBuffer } from "./record.ts"
 
@@ -49,9 +49,10 @@ export class RecordWalk {
     const at = this.#next
     if (at >= this.#end) return false
     this.offset = at
-    const size = recordSizeWithin(this.#buffer, at, this.#end)
-    if (size === undefined) return false
-    this.#next = at + size
+    const next = at + recordSize(this.keySize, this.valueSize)
+    // A size that only damage can have may turn the sum back.
+    if (next > this.#end || next <= at) return false
+    this.#next = next
     if (!this.continues) this.lsn++
     return true
   }

@@ -25,6 +25,8 @@ export interface FoldJob {
   readonly createdMs: number
   /** The Merkle root of the state behind an LSN. */
   readonly root?: MerkleRoot | undefined
+  /** Whether one is made also where the log holds no commit behind the base. Default false. */
+  readonly isForced?: boolean
 }
 
 /** A job under way on another thread. */
@@ -70,6 +72,7 @@ export function runFoldJob(
     sealed: job.extents.slice(0, -1),
     createdMs: job.createdMs,
     root: job.root,
+    ...(job.isForced === true ? { throughLsn: job.throughLsn } : {}),
     pace,
   })
 }

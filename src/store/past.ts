@@ -5,6 +5,7 @@ import type { Manifest } from "../format/manifest.ts"
 import { StoreClosed } from "../model/errors.ts"
 import type { OrreryError } from "../model/errors.ts"
 import { InvariantViolation } from "../model/invariant.ts"
+import type { MerkleRoot } from "../model/merkle.ts"
 import { checkTableName } from "../model/system-tables.ts"
 import type { Platform } from "../platform/platform.ts"
 import { readPast } from "../recovery/read-past.ts"
@@ -13,6 +14,7 @@ import type { PastState } from "../recovery/read-past.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { Catalogue } from "../table/catalogue.ts"
 import { ShardTables } from "../table/shard-tables.ts"
+import { rootOf } from "./past-root.ts"
 import { Reader } from "./reader.ts"
 import { readStoreFiles } from "./store-reading.ts"
 import { TableView } from "./table-view.ts"
@@ -23,13 +25,24 @@ export class PastStore {
   /** The last commit in it; 0 for the empty state. */
   readonly lsn: number
   readonly #catalogue: Catalogue
+  readonly #platform: Platform
+  #shards: readonly ShardTables[]
   #reader: Reader | undefined
 
   /** Made by `open` with `readOnly: true`. */
-  constructor(path: string, lsn: number, manifest: Manifest, catalogue: Catalogue, shards: readonly ShardTables[]) {
+  constructor(
+    path: string,
+    lsn: number,
+    manifest: Manifest,
+    catalogue: Catalogue,
+    shards: readonly ShardTables[],
+    platform: Platform,
+  ) {
     this.path = path
     this.lsn = lsn
     this.#catalogue = catalogue
+    this.#platform = platform
+    this.#shards = shards
     this.#reader = new Reader({
       catalogue,
       manifest,
@@ -53,9 +66,22 @@ export class PastStore {
     return new TableView<Value>(this.#reader, this.#catalogue.entry(name))
   }
 
+  /**
+   * The Merkle root of what it holds: that which the store had behind that commit. Made anew by every call, some
+   * microseconds a record, in slices. Fails with: StoreClosed, ValueDamaged.
+   */
+  async merkleRoot(): Promise<MerkleRoot> {
+    const requireOpen = (): void => {
+      if (this.#reader === undefined) throw closed()
+    }
+    requireOpen()
+    return rootOf(this.#platform, this.lsn, this.#catalogue, this.#shards, requireOpen)
+  }
+
   /** Lets go of the memory. Calling it twice is allowed. */
   close(): Promise<void> {
     this.#reader = undefined
+    this.#shards = []
     return Promise.resolve()
   }
 
@@ -87,7 +113,7 @@ export async function openPast(
   signal: AbortSignal | undefined,
 ): Promise<PastStore> {
   const { manifest, catalogue, shards, state } = await readDirectory(platform, path, moment, shardCount, signal)
-  return new PastStore(path, state.lsn, manifest, catalogue, shards)
+  return new PastStore(path, state.lsn, manifest, catalogue, shards, platform)
 }
 
 /** Reads a state into memory. Fails as `openPast` does. */

@@ -117,6 +117,10 @@ export class FileLog implements Log {
       return sum + extent.endOffset - (extent.firstLsn > lsn ? 0 : (markBefore(extent, lsn)?.offset ?? 0))
     }, 0)
   }
+  /** Segments that hold something behind an LSN. */
+  segmentsAfter(lsn: number): number {
+    return this.#extents.reduce((count, extent) => count + Number(extent.lastLsn > lsn), 0)
+  }
   /** What is known of the segments that hold commits up to an LSN, as it stands now: for a reader on another thread. */
   extentsThrough(lsn: number): SegmentExtent[] {
     return this.#extents

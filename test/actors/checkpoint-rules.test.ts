@@ -2,7 +2,7 @@
 
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
-import { dueBytes, isByHand, isHurried, redundancyOf } from "../../src/actors/checkpoint-rules.ts"
+import { dueBytes, isByHand, isCrowded, isHurried, redundancyOf } from "../../src/actors/checkpoint-rules.ts"
 import type { CheckpointRules } from "../../src/actors/checkpoint-rules.ts"
 
 const MIB = 1024 * 1024
@@ -98,5 +98,13 @@ describe("a checkpoint that is being made", () => {
     expect(isHurried(false, 1000, { ...RULES, logBytes: 2000 })).toBe(true)
     // Made by hand alone: the bound holds all the same.
     expect(isHurried(false, 32 * MIB, { ...RULES, logBytes: NEVER })).toBe(true)
+  })
+})
+
+describe("a log lies in too many small segments", () => {
+  test("when there are 128 of them, and less than a quarter of their room is used", () => {
+    expect(isCrowded(128, 32 * MIB - 1, MIB)).toBe(true)
+    expect(isCrowded(127, 0, MIB)).toBe(false)
+    expect(isCrowded(128, 32 * MIB, MIB)).toBe(false)
   })
 })
