@@ -1,6 +1,6 @@
 // Live queries: what a change costs that a ranked result of 20 out of 100,000 rows has to follow, against libraries that
 // keep such results; what it adds to the writers of a whole store; what 1,000 queries on one table cost together; and what a
-// change costs that concerns one or two of many queries over keys of an index.
+// change costs that concerns one or two of many queries over keys of an index, or over ranges of it, each another one.
 //
 // The peers keep everything in memory and acknowledge nothing. They get their changes by the shortest way that they have,
 // one at a time, and the result must be right behind each. The engine's figure is what the query adds to a put: the
@@ -29,6 +29,7 @@ const TURN_COUNT = 6
 /** Keys of the index that queries are over, each of as many rows. */
 const INDEX_KEY_COUNT = 10_000
 const ROUTED_COUNTS = [1, 100, 10_000] as const
+const ROUTED_BY = ["keys", "ranges"] as const
 
 export const scenarios: Scenarios = { follow, added, many, routed }
 
@@ -142,12 +143,13 @@ async function many({ directory, count, mode, round }: ScenarioInput): Promise<M
 }
 
 /**
- * The engine: as many queries as `mode` says, each over a key of an index; puts before they are there, and with them. Every
- * change is of a row of one of the queries; every other one moves it to another query.
+ * The engine: as many queries as `mode` says, each over a key of an index, or over a range that holds one; puts before they are
+ * there, and with them. Every change is of a row of one of the queries; every other one moves it to another query.
  */
 async function routed({ directory, count, mode, round }: ScenarioInput): Promise<Measured> {
   const orrery = await filled(directory, count)
-  const queryCount = Number(mode)
+  const [by, number] = mode.split(" ")
+  const queryCount = Number(number)
   const users = orrery.store.table("users", {
     indexes: { group: (user: UserRecord): number => user.id % INDEX_KEY_COUNT },
   })
@@ -179,8 +181,13 @@ async function routed({ directory, count, mode, round }: ScenarioInput): Promise
   }
   const putUs = await turns()
   const startMs = performance.now()
-  const queries = Array.from({ length: queryCount }, (_, equals) =>
-    users.live({ index: "group", equals, orderBy: ({ score }) => -score, limit: LIMIT }),
+  const queries = Array.from({ length: queryCount }, (_, group) =>
+    users.live({
+      index: "group",
+      ...(by === "keys" ? { equals: group } : { range: { from: group, to: group + 1 } }),
+      orderBy: ({ score }) => -score,
+      limit: LIMIT,
+    }),
   )
   await Promise.all(queries.map(({ ready }) => ready))
   const readyMs = performance.now() - startMs
@@ -200,8 +207,8 @@ function putOf(orrery: OrreryStore, record: UserRecord): Promise<unknown> {
   return orrery.put(keyOf(record.id), record)
 }
 
-function routedName(queries: number): string {
-  return `orrery, added to a put by ${queries.toLocaleString("en")} queries over keys of an index`
+function routedName(by: string, queries: number): string {
+  return `orrery, added to a put by ${queries.toLocaleString("en")} queries over ${by} of an index`
 }
 
 function lineOf(series: Series): string[] {
@@ -221,11 +228,13 @@ async function run(context: Context): Promise<Report> {
     })),
     { name: "orrery, a put with 1,000 queries by where", scenario: "many", input: { count, mode: "where" } },
     { name: "orrery, a put with 1,000 queries by prefix", scenario: "many", input: { count, mode: "prefix" } },
-    ...ROUTED_COUNTS.map((queries): Variant => ({
-      name: routedName(queries),
-      scenario: "routed",
-      input: { count, mode: String(queries) },
-    })),
+    ...ROUTED_BY.flatMap((by) =>
+      ROUTED_COUNTS.map((queries): Variant => ({
+        name: routedName(by, queries),
+        scenario: "routed",
+        input: { count, mode: `${by} ${queries}` },
+      })),
+    ),
   ]
   const all = await interleave(
     context,
@@ -237,10 +246,12 @@ async function run(context: Context): Promise<Report> {
   const [own, ...others] = all
   const peers = others.slice(0, 3).filter((series) => series.isMeasured)
   const best = Math.min(...peers.map((series) => series.median("changeUs")))
-  const routedUs = (queries: number): number[] =>
-    all.find(({ name }) => name === routedName(queries))?.values("changeUs") ?? []
-  const few = routedUs(100)
-  const moreOften = routedUs(10_000).map((us, index) => us / (few[index] ?? Number.NaN))
+  const routedUs = (by: string, queries: number): number[] =>
+    all.find(({ name }) => name === routedName(by, queries))?.values("changeUs") ?? []
+  const moreOften = (by: string): number[] => {
+    const few = routedUs(by, 100)
+    return routedUs(by, 10_000).map((us, index) => us / (few[index] ?? Number.NaN))
+  }
   const ownUs = own?.values("changeUs") ?? []
   return {
     title: "Live queries",
@@ -248,7 +259,9 @@ async function run(context: Context): Promise<Report> {
     tables: [{ header: ["who", "a change", "until the first result"], rows: all.map(lineOf) }],
     figures: [
       figure("a change that a live query follows", { atMost: 5, unit: " µs" }, ownUs, 1),
-      figure("a change with 10,000 queries over keys of an index, against 100", { atMost: 4 }, moreOften),
+      ...ROUTED_BY.map((by) =>
+        figure(`a change with 10,000 queries over ${by} of an index, against 100`, { atMost: 4 }, moreOften(by)),
+      ),
       figure("against the best peer", { atLeast: 10 }, peers.length === 0 ? [] : ownUs.map((us) => best / us)),
     ],
     notes: notesOf(all),

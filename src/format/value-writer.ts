@@ -310,7 +310,9 @@ export class ValueWriter {
         index = end - 1
       }
     }
-    if (Object.values(array).length > presentCount) this.#refuseNamed(depth, array)
+    // Values make a box for each number, keys a text for each index: which are many only where the array is long.
+    const own = length <= ARRAY_SHORT_LENGTH_MAX ? Object.keys(array) : Object.values(array)
+    if (own.length > presentCount) this.#refuseNamed(depth, array)
     this.refuseSymbols(depth, array)
     return position
   }

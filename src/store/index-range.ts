@@ -43,11 +43,19 @@ export interface IndexBounds {
 const RANGE_NAMES = ["from", "after", "to", "through", "prefix", "reverse", "limit"]
 const NOTHING: Buffer = Buffer.alloc(0)
 const scratch = Buffer.alloc(INDEX_KEY_SIZE_MAX)
+/** What `keyOver` gives, made once. */
+const shared = { bytes: scratch, end: 0 }
 
 /** The bounds of all entries with a key. Throws a TypeError. */
 export function boundsOfKey(key: unknown): IndexBounds {
   const low = encoded("the key", key)
   return { low, high: behindPrefix(low), isReverse: false, limit: Number.POSITIVE_INFINITY }
+}
+
+/** A key as bytes from the first one of `bytes` on, which holds until the next call. Throws a TypeError. */
+export function keyOver(key: unknown): { readonly bytes: Buffer; readonly end: number } {
+  shared.end = endOf("the key", key)
+  return shared
 }
 
 /** The bounds of a range, or of a key. Throws a TypeError. */
@@ -97,7 +105,12 @@ function between(
 }
 
 function encoded(name: string, key: unknown): Buffer {
+  return Buffer.from(scratch.subarray(0, endOf(name, key)))
+}
+
+/** Leaves the key in `scratch`. */
+function endOf(name: string, key: unknown): number {
   const end = encodeIndexKey(key, scratch, 0)
   if (end < 0) throw new TypeError(`${name} cannot be ${indexKeyFault(key)}: no index holds that`)
-  return Buffer.from(scratch.subarray(0, end))
+  return end
 }

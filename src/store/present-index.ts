@@ -3,6 +3,7 @@
 import type { Engine } from "../actors/engine.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { EntryWalk } from "../table/ordered-entries.ts"
+import { keyOver } from "./index-range.ts"
 import type { IndexBounds } from "./index-range.ts"
 import type { Reader } from "./reader.ts"
 import type { SecondaryIndex } from "./secondary-index.ts"
@@ -37,6 +38,13 @@ export class PresentIndex implements IndexSource {
   count({ low, high }: IndexBounds): number {
     this.require()
     return this.index.entries.countBetween(low, high)
+  }
+
+  first(indexKey: unknown): string | undefined {
+    // First: it may build the index anew, and with it call functions that look into others.
+    this.require()
+    const { bytes, end } = keyOver(indexKey)
+    return this.index.entries.firstOf(bytes, 0, end)
   }
 
   value(key: string): unknown {

@@ -20,6 +20,8 @@ export interface IndexWalk {
 export interface IndexSource {
   walk(bounds: IndexBounds): IndexWalk
   count(bounds: IndexBounds): number
+  /** The record's key in the first entry with an index key, if there is a shorter way to it than a walk. */
+  first?(indexKey: unknown): string | undefined
   /** The value of a record that is in the index. */
   value(key: string): unknown
 }
@@ -47,6 +49,7 @@ export class TableIndex<Value = unknown, Key = IndexKey> {
 
   /** The key of the first record that has this index key: the only one, in a unique index. */
   find(key: Key): string | undefined {
+    if (this.#source.first !== undefined) return this.#source.first(key)
     const walk = this.#source.walk(boundsOfKey(key))
     return walk.next() ? walk.recordKey() : undefined
   }

@@ -2,7 +2,10 @@
 // one of the definition's functions is told with the record in hand.
 
 import { FoldRows } from "./view-fold.ts"
+import { LOOK_COUNT_MAX } from "./stored-records.ts"
+import type { StoredRecords } from "./stored-records.ts"
 import { MapRows } from "./view-map.ts"
+import type { Rows } from "./view-map.ts"
 import { ReduceRows } from "./view-reduce.ts"
 import { StagedTable } from "./view-stage.ts"
 import type {
@@ -20,12 +23,19 @@ import type { Operation } from "./commit-session.ts"
 import type { TableReads } from "./table-view.ts"
 import { errorText } from "./consumer-record.ts"
 
+/** What is looked up in tables beside the rows. Shared by all views: each uses them on one turn. */
+export interface ViewLookups {
+  readonly given: StoredRecords
+  readonly claims: StoredRecords
+}
+
 export class ViewContent {
   /** Records and changes that were taken in. */
   count = 0
   /** The source of the last one. */
   source = 0
   readonly #view: string
+  readonly #lookups: ViewLookups
   readonly #sources: ReadonlyMap<string, number>
   readonly #tables: readonly StagedTable[]
   /** By source and key, the last change. Not used by fold, which takes every change. */
@@ -39,7 +49,9 @@ export class ViewContent {
     parts: ViewParts,
     reads: TableReads,
     copy: (value: unknown) => unknown,
+    lookups: ViewLookups,
   ) {
+    this.#lookups = lookups
     this.#view = view
     this.#sources = new Map(from.map((name, index) => [name, index]))
     const rows = new StagedTable(reads, parts.rows)
@@ -47,9 +59,17 @@ export class ViewContent {
     const given = parts.given.map((entry) => new StagedTable(reads, entry))
     this.#tables = [rows, claims, ...given]
     if (kind === "map")
-      this.#rows = new MapRows((functions as MapDefinition<unknown, unknown>).map, rows, claims, given)
+      this.#rows = new MapRows(
+        (functions as MapDefinition<unknown, unknown>).map,
+        rows,
+        claims,
+        given,
+        lookups.given,
+        lookups.claims,
+      )
     else if (kind === "reduce") {
-      this.#rows = new ReduceRows(functions as ReduceDefinition<unknown, unknown, unknown>, copy, rows, claims, given)
+      const definition = functions as ReduceDefinition<unknown, unknown, unknown>
+      this.#rows = new ReduceRows(definition, copy, rows, claims, given, lookups.given)
     } else this.#rows = new FoldRows(functions as FoldDefinition<unknown, unknown>, copy, rows)
   }
 
@@ -66,9 +86,7 @@ export class ViewContent {
 
   /** What is to be written. Called once, at the end. */
   operations(): readonly Operation[] {
-    for (const [source, latest] of this.#latest.entries()) {
-      for (const change of latest?.values() ?? []) this.#take(source, change)
-    }
+    for (const [source, latest] of this.#latest.entries()) if (latest !== undefined) this.#takeAll(source, latest)
     const operations: Operation[] = []
     if (!(this.#rows instanceof MapRows)) this.#rows.finish()
     for (const table of this.#tables) table.addTo(operations)
@@ -78,18 +96,61 @@ export class ViewContent {
   #add(source: number, change: SourceChange<unknown>): void {
     this.count++
     this.source = source
-    if (this.#rows instanceof FoldRows) this.#take(source, change)
+    if (this.#rows instanceof FoldRows) this.#fold(this.#rows, change)
     // Rows by map and groupBy follow from the records as they are: of several changes of one only the last is looked at.
     else (this.#latest[source] ??= new Map()).set(change.key, change)
   }
 
-  #take(source: number, { kind, table, key, value }: SourceChange<unknown>): void {
+  #fold(rows: FoldRows, { kind, table, key, value }: SourceChange<unknown>): void {
     try {
-      if (this.#rows instanceof FoldRows) this.#rows.add({ kind, table, key, value })
-      else this.#rows.set(source, table, key, value, kind === "put")
+      rows.add({ kind, table, key, value })
     } catch (error) {
-      if (error instanceof OrreryError) throw error
-      throw new ViewFailed(this.#view, `${table}/${key}`, errorText(error), error)
+      throw this.#failure(table, key, error)
     }
+  }
+
+  /** A slice at a time, so that what is kept beside the rows is looked for together. */
+  #takeAll(source: number, latest: ReadonlyMap<string, SourceChange<unknown>>): void {
+    try {
+      let keys: string[] = []
+      let changes: SourceChange<unknown>[] = []
+      for (const [key, change] of latest) {
+        keys.push(key)
+        changes.push(change)
+        if (keys.length < LOOK_COUNT_MAX) continue
+        this.#take(source, keys, changes)
+        keys = []
+        changes = []
+      }
+      if (keys.length > 0) this.#take(source, keys, changes)
+    } finally {
+      this.#lookups.given.forget()
+      this.#lookups.claims.forget()
+    }
+  }
+
+  #take(source: number, keys: readonly string[], changes: readonly SourceChange<unknown>[]): void {
+    const all = this.#rows
+    if (all instanceof FoldRows) return
+    let place = 0
+    try {
+      if (all instanceof ReduceRows) {
+        all.look(source, keys)
+        for (; place < changes.length; place++) all.set(source, changes[place] as SourceChange<unknown>, place)
+        return
+      }
+      const rows: Rows[] = []
+      for (; place < changes.length; place++) rows.push(all.rowsOf(changes[place] as SourceChange<unknown>))
+      place = 0
+      all.look(source, keys, rows)
+      for (; place < changes.length; place++) all.set(source, keys[place] as string, rows[place] as Rows, place)
+    } catch (error) {
+      throw this.#failure((changes[place] as SourceChange<unknown>).table, keys[place] as string, error)
+    }
+  }
+
+  #failure(table: string, key: string, error: unknown): unknown {
+    if (error instanceof OrreryError) return error
+    return new ViewFailed(this.#view, `${table}/${key}`, errorText(error), error)
   }
 }

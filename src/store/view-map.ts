@@ -9,14 +9,15 @@
 //
 // So the rows depend on the records as they are, and not on the order in which they came to be so.
 
-import type { MapDefinition } from "./view-definition.ts"
+import type { StoredRecords } from "./stored-records.ts"
+import type { MapDefinition, SourceChange } from "./view-definition.ts"
 import type { StagedTable } from "./view-stage.ts"
 
 /** A record that gives a row: its source, by its place in `from`, its key, and the row where there are several claims. */
 type Claim = readonly [source: number, key: string, row?: unknown]
 
 /** What a record gives, each key once. */
-type Rows = readonly (readonly [string, unknown])[]
+export type Rows = readonly (readonly [string, unknown])[]
 
 const NO_ROWS: Rows = []
 
@@ -25,6 +26,11 @@ export class MapRows {
   readonly #rows: StagedTable
   readonly #claims: StagedTable
   readonly #given: readonly StagedTable[]
+  /** Of the records that are taken in together: what they gave before, and who claims their rows. */
+  readonly #foundGiven: StoredRecords
+  readonly #foundClaims: StoredRecords
+  /** Whether that was looked for. */
+  #hasLooked = false
 
   /** `given`: one for each source. */
   constructor(
@@ -32,17 +38,43 @@ export class MapRows {
     rows: StagedTable,
     claims: StagedTable,
     given: readonly StagedTable[],
+    foundGiven: StoredRecords,
+    foundClaims: StoredRecords,
   ) {
     this.#map = map
     this.#rows = rows
     this.#claims = claims
     this.#given = given
+    this.#foundGiven = foundGiven
+    this.#foundClaims = foundClaims
   }
 
-  /** A record is as it is now, or gone, and comes once. What it gave before is taken back. */
-  set(source: number, table: string, key: string, value: unknown, isThere: boolean): void {
-    const rows = isThere ? distinct(this.#map({ table, key, value })) : NO_ROWS
-    if (this.#isPlain(source, key, rows)) return
+  /** What a record, as it is now, or gone, is to give. Throws what the user's function throws. */
+  rowsOf({ kind, table, key, value }: SourceChange<unknown>): Rows {
+    return kind === "put" ? distinct(this.#map({ table, key, value })) : NO_ROWS
+  }
+
+  /** These records of a source are taken in next, one by one, with these rows. */
+  look(source: number, keys: readonly string[], rows: readonly Rows[]): void {
+    const given = this.#given[source]
+    this.#hasLooked = given !== undefined && !(source === 0 && this.#isAllPlain(given))
+    if (given === undefined || !this.#hasLooked) return
+    const claimed = keys.map((key, place) => claimedBy(key, rows[place] ?? NO_ROWS))
+    try {
+      given.look(this.#foundGiven, keys)
+      this.#claims.look(this.#foundClaims, claimed)
+    } catch {
+      // One of the keys is none, or a shard is down: who takes that record in alone meets it, and can say which.
+      this.#hasLooked = false
+    }
+  }
+
+  /**
+   * What a record gives from now on; each comes once. What it gave before is taken back. `place`: where its key stands among
+   * those that were looked for.
+   */
+  set(source: number, key: string, rows: Rows, place: number): void {
+    if (this.#isPlain(source, key, rows) || this.#isAsBefore(source, key, rows, place)) return
     const before = this.#keysOf(source, key)
     const after = rows.map(([row]) => row)
     const isGiven = isOneOf(after)
@@ -57,11 +89,42 @@ export class MapRows {
    */
   #isPlain(source: number, key: string, rows: Rows): boolean {
     const [given] = this.#given
-    if (source !== 0 || rows.length > 1 || given?.isUntouched !== true || !this.#claims.isUntouched) return false
+    if (source !== 0 || rows.length > 1 || given === undefined || !this.#isAllPlain(given)) return false
+    return this.#isOwn(key, rows)
+  }
+
+  #isAllPlain(given: StagedTable): boolean {
+    return given.isUntouched && this.#claims.isUntouched
+  }
+
+  /** Gives the row with its own key, or none. */
+  #isOwn(key: string, rows: Rows): boolean {
     const [only] = rows
     if (only === undefined) this.#rows.appendDelete(key)
     else if (only[0] === key) this.#rows.append(key, only[1])
     else return false
+    return true
+  }
+
+  /**
+   * The ordinary case where something is noted, done without a look at the rows: the record gives the row that it gave, or
+   * its own one or none as one without a note, and nobody else claims that. Only what is in the row changes.
+   */
+  #isAsBefore(source: number, key: string, rows: Rows, place: number): boolean {
+    if (!this.#hasLooked || rows.length > 1) return false
+    const row = claimedBy(key, rows)
+    if (this.#given[source]?.isStaged(key) !== false || this.#claims.isStaged(row)) return false
+    if (!this.#foundGiven.has(place)) {
+      return source === 0 && row === key && !this.#foundClaims.has(place) && this.#isOwn(key, rows)
+    }
+    const [only] = rows
+    if (only === undefined) return false
+    const given = this.#foundGiven.value(place) as readonly string[]
+    if (given.length > 1 || given[0] !== row) return false
+    const claims = this.#foundClaims.value(place) as readonly Claim[] | undefined
+    const [claim] = claims ?? []
+    if (claims?.length !== 1 || claim === undefined || !isOf(claim, source, key)) return false
+    this.#rows.append(row, only[1])
     return true
   }
 
@@ -145,6 +208,11 @@ export class MapRows {
     const given = this.#given[source]
     if (given !== undefined && !given.has(key)) given.put(key, [row])
   }
+}
+
+/** The row whose claims are asked for, of a record that gives one or none. */
+function claimedBy(key: string, rows: Rows): string {
+  return rows[0]?.[0] ?? key
 }
 
 /** The last row of each key. */

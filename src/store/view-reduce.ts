@@ -2,7 +2,8 @@
 // and the part that was added, to be taken back; and by group, how many records it has: a group without any has no row,
 // whatever its state came to.
 
-import type { ReduceDefinition } from "./view-definition.ts"
+import type { StoredRecords } from "./stored-records.ts"
+import type { ReduceDefinition, SourceChange } from "./view-definition.ts"
 import type { StagedTable } from "./view-stage.ts"
 
 interface Group {
@@ -18,6 +19,8 @@ export class ReduceRows {
   readonly #rows: StagedTable
   readonly #counts: StagedTable
   readonly #given: readonly StagedTable[]
+  /** What records gave before, of those that are taken in together. */
+  readonly #found: StoredRecords
   readonly #groups: Map<string, Group> = new Map()
 
   /** `copy`: of the initial state, which a function may change. `given`: one for each source. */
@@ -27,22 +30,29 @@ export class ReduceRows {
     rows: StagedTable,
     counts: StagedTable,
     given: readonly StagedTable[],
+    found: StoredRecords,
   ) {
     this.#definition = definition
     this.#copy = copy
     this.#rows = rows
     this.#counts = counts
     this.#given = given
+    this.#found = found
   }
 
-  /** A record is as it is now, or gone, and comes once. */
-  set(source: number, table: string, key: string, value: unknown, isThere: boolean): void {
+  /** These records of a source are taken in next, one by one. */
+  look(source: number, keys: readonly string[]): void {
+    this.#given[source]?.look(this.#found, keys)
+  }
+
+  /** A record is as it is now, or gone, and comes once. `place`: where its key stands among those that were looked for. */
+  set(source: number, { table, key, value, kind }: SourceChange<unknown>, place: number): void {
     const { groupBy, part, add } = this.#definition
     const given = this.#given[source]
     if (given === undefined) return
-    const before = given.stored(key) as Given | undefined
+    const before = this.#found.value(place) as Given | undefined
     const record = { table, key, value }
-    const id = isThere ? groupBy(record) : undefined
+    const id = kind === "put" ? groupBy(record) : undefined
     if (id === undefined) {
       if (before === undefined) return
       this.#remove(this.#group(before[0]), before[1])

@@ -8,6 +8,7 @@
 import { KIND_DELETE, KIND_PUT } from "../format/record.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { Operation } from "./commit-session.ts"
+import type { StoredRecords } from "./stored-records.ts"
 import type { TableReads } from "./table-view.ts"
 
 const ABSENT: unique symbol = Symbol("absent")
@@ -60,9 +61,15 @@ export class StagedTable {
     this.#slot(key).staged = ABSENT
   }
 
-  /** What the table itself holds. Requires: nothing is about to be written to the key. */
-  stored(key: string): unknown {
-    return this.#isEmpty ? undefined : this.#reads.get(this.#entry, key)
+  /** Whether anything is about to be written to the key. Requires: nothing was appended. */
+  isStaged(key: string): boolean {
+    return this.#slots.size > 0 && this.#slots.get(key)?.staged !== undefined
+  }
+
+  /** Looks for the keys in the table itself. Requires: no more of them than may be looked for at once. */
+  look(records: StoredRecords, keys: readonly string[]): void {
+    if (this.#isEmpty) records.forget()
+    else records.look(this.#entry, keys)
   }
 
   /** Like `put`. Requires: this is the first that is to become of the key. */

@@ -6,6 +6,7 @@ import { ViewNameTaken } from "../model/view-errors.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import type { ConsumerEvent } from "./consumer-event.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
+import { StoredRecords } from "./stored-records.ts"
 import type { TableContext } from "./table-context.ts"
 import type { TableReads } from "./table-view.ts"
 import type { TransactionRunner } from "./transact.ts"
@@ -13,6 +14,7 @@ import { PRESENT } from "./version-reader.ts"
 import { infoOf, View } from "./view.ts"
 import type { ViewInfo, ViewOwner } from "./view.ts"
 import { ViewContent } from "./view-content.ts"
+import type { ViewLookups } from "./view-content.ts"
 import { checkViewName, definitionFrom } from "./view-definition.ts"
 import type { CheckedDefinition } from "./view-definition.ts"
 import type { ViewRecord } from "./view-record.ts"
@@ -42,6 +44,7 @@ export class Views implements ViewHost, ViewOwner {
   readonly counters: ViewCounters = { changes: 0, builtRecords: 0, builds: 0 }
   readonly #emit: (event: ConsumerEvent) => void
   readonly #reads: TableReads
+  readonly #lookups: ViewLookups
   readonly #runs: Map<string, ViewRun> = new Map()
 
   constructor(
@@ -57,6 +60,7 @@ export class Views implements ViewHost, ViewOwner {
     this.writer = writer
     this.#emit = emit
     this.tables = new ViewTables(engine, context)
+    this.#lookups = { given: new StoredRecords(engine), claims: new StoredRecords(engine) }
     this.walks = new ViewWalks(engine, reader, versions, registry)
     // Not by the reader, whose counters are those of users.
     this.#reads = {
@@ -126,7 +130,7 @@ export class Views implements ViewHost, ViewOwner {
 
   content(name: string, definition: CheckedDefinition): ViewContent {
     const parts = this.tables.partsOf(name, definition.from.length)
-    return new ViewContent(name, definition, parts, this.#reads, (value) => this.writer.copy(value))
+    return new ViewContent(name, definition, parts, this.#reads, (value) => this.writer.copy(value), this.#lookups)
   }
 
   async stop(run: ViewRun): Promise<void> {

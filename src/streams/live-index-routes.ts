@@ -63,7 +63,7 @@ export class LiveIndexRoutes<Target> {
   route(change: Change, isOld: boolean): readonly PartRoute<Target>[] {
     const found = this.#found
     const { key } = change
-    const count = change.kind === "put" ? this.#parts.match(this.#keysOf(key, change.value), found) : 0
+    const count = this.#parts.match(change.kind === "put" ? this.#keysOf(key, change.value) : NONE, found)
     const known = this.#places.get(key)
     found.length = count
     if (known === undefined) {
@@ -73,7 +73,7 @@ export class LiveIndexRoutes<Target> {
     if (count === 1 && known === found[0]) return found
     const now = placesOf(found)
     for (const route of Array.isArray(known) ? (known as readonly PartRoute<Target>[]) : [known as PartRoute<Target>]) {
-      if (!found.includes(route)) found.push(route)
+      if (!this.#parts.isFound(route)) found.push(route)
     }
     if (isOld) this.#places.set(key, placesOf(found))
     else if (count > 0) this.#places.set(key, now)

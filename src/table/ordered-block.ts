@@ -159,6 +159,18 @@ export class OrderedBlock {
     return match < most ? (bytes[start + match] as number) < (bound[match] as number) : size < bound.length
   }
 
+  /** Whether the index key of the entry of that place in the order is that from `from` to `to`. */
+  hasKey(index: number, indexKey: Buffer, from: number, to: number): boolean {
+    const { bytes } = this
+    const at = this.offsets[index] as number
+    const size = to - from
+    if (this.keySizeAt(at) !== size) return false
+    const start = at + ENTRY_HEADER_SIZE
+    let match = 0
+    while (match < size && bytes[start + match] === indexKey[from + match]) match++
+    return match === size
+  }
+
   #link(index: number, at: number): void {
     if (this.count === this.offsets.length) {
       const grown = new Uint16Array(this.offsets.length + Math.max(16, this.offsets.length >>> 2))

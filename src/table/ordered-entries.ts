@@ -5,6 +5,7 @@
 // Guarantees: what is read depends on what is in the set alone, and not on how it came there. An insertion or removal
 // costs one search and work within one block or two.
 
+import { readUtf8 } from "../format/value-text.ts"
 import { Fences } from "./fences.ts"
 import { BLOCK_SIZE_MAX, OrderedBlock } from "./ordered-block.ts"
 
@@ -60,6 +61,23 @@ export class OrderedEntries {
 
   has(source: Buffer, from: number, to: number): boolean {
     return this.#locate(source, from, to).isFound
+  }
+
+  /**
+   * The record's key in the first entry with an index key; undefined where there is none. One search, and no walk.
+   * Requires: no index key is the beginning of another one.
+   */
+  firstOf(indexKey: Buffer, from: number, to: number): string | undefined {
+    let block: OrderedBlock | undefined = this.#locate(indexKey, from, to)
+    let entry = this.#entryIndex
+    for (let index = this.#blockIndex + 1; block !== undefined && entry === block.count; index++) {
+      block = this.#blocks[index]
+      entry = 0
+    }
+    if (block === undefined || !block.hasKey(entry, indexKey, from, to)) return undefined
+    const at = block.offsets[entry] as number
+    const keySize = block.keySizeAt(at)
+    return readUtf8(block.bytes, block.startAt(at) + keySize, block.sizeAt(at) - keySize)
   }
 
   /** How many entries lie from one bound up to, but not with, the other; without one, to the end. */

@@ -114,6 +114,18 @@ export class Table {
     return this.find(hash, words, at, keySize)
   }
 
+  /** The same for the records at the first `count` offsets, of which only the keys count: their addresses into `found`. */
+  findAll(words: Uint32Array, offsets: Uint32Array, count: number, found: Float64Array): void {
+    for (let start = 0; start < count; start += LOOKAHEAD_COUNT) {
+      const end = Math.min(start + LOOKAHEAD_COUNT, count)
+      this.#lookAhead(words, offsets, start, end)
+      for (let i = start; i < end; i++) {
+        const at = (offsets[i] as number) >>> 2
+        found[i] = this.find(words[at] as number, words, at + 4, (words[at + 2] as number) & 0xffff)
+      }
+    }
+  }
+
   /** The same at an LSN that is read at, where the record may be one that was overwritten or deleted since. */
   findAt(hash: number, words: Uint32Array, at: number, keySize: number, lsn: number): number {
     const address = this.find(hash, words, at, keySize)

@@ -67,4 +67,12 @@ export const consumerMutants: readonly Mutant[] = [
       "A row that was written as it came is not seen by a record of the same commit that claims it, which takes it over.",
     tests: ["test/store/view-upkeep.test.ts"],
   },
+  {
+    name: "row-is-taken-back-from-who-has-just-claimed-it",
+    file: "src/store/view-map.ts",
+    find: " || this.#claims.isStaged(row)",
+    replace: "",
+    story: "A row shows the record that gave it alone before, though one of the same commit claims it and comes first.",
+    tests: ["test/store/view-upkeep.test.ts"],
+  },
 ]

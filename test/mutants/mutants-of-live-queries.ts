@@ -74,6 +74,14 @@ export const liveQueryMutants: readonly Mutant[] = [
     tests: [INDEX_ROUTES],
   },
   {
+    name: "range-hides-behind-a-shorter-one",
+    file: "src/streams/interval-tree.ts",
+    find: "if (left !== undefined && high !== undefined) high = further(high, left.furthest)",
+    replace: "",
+    story: "A live query over a long range of an index misses changes once queries over shorter ranges come.",
+    tests: ["test/streams/interval-tree.test.ts", INDEX_ROUTES],
+  },
+  {
     name: "live-window-is-short-of-its-last-row",
     file: "src/streams/live-window.ts",
     find: "if (this.#sorted.count >= this.#high) this.#enter",

@@ -1,7 +1,7 @@
 // How views are kept up and built: what one commit takes in, and what it leaves out.
 
 import { expect, test } from "vitest"
-import type { Store, View } from "../../src/index.ts"
+import type { Batch, Store, View } from "../../src/index.ts"
 import { ConsumerScene } from "./consumer-scene.ts"
 
 async function caughtUp(scene: ConsumerScene, view: View<never>): Promise<void> {
@@ -160,4 +160,57 @@ test("a record that gives the same key twice gives the last of the two rows", as
   await scene.done(table.put("a", 1))
   await caughtUp(scene, view as never)
   expect(rowsOf(store, "v")).toEqual({ a: 2 })
+})
+
+test("records that keep their row, leave it or take that of another, many in one commit, come to what their definition says", async () => {
+  const scene = await ConsumerScene.open(undefined, { segmentBytes: 1 << 22 })
+  const { store } = scene
+  // Rows of other keys and of their own, by sources of which the first goes before.
+  const sources = ["t0", "t1"].map((name) => store.table<readonly string[]>(name))
+  const view = store.view("v", {
+    from: sources,
+    map: ({ table, key, value }) => value.map((row) => [row, `${table}/${key}/${value.join("")}`] as const),
+  })
+  await scene.done(view.ready())
+  let state = 12_345
+  const chance = (below: number): number => {
+    // xorshift32 (Marsaglia 2003)
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % below
+  }
+  const held = sources.map(() => new Map<string, readonly string[]>())
+  for (let round = 0; round < 12; round++) {
+    for (const [source, table] of sources.entries()) {
+      const fill = (batch: Batch): void => {
+        for (let n = 0; n < 600; n++) {
+          // Most give one row that nobody else gives, again and again; what is in it differs.
+          const key = `k${n}`
+          const value = [
+            ...(n % 7 === 0 ? [key] : chance(40) > 0 ? [`row ${source} ${n}`] : []),
+            ...(chance(30) === 0 ? [`row ${chance(2)} ${chance(600)}`] : []),
+            ...(chance(30) === 0 ? [`k${chance(600)}`] : []),
+          ]
+          if (chance(50) === 0) {
+            batch.delete(table, key)
+            held[source]?.delete(key)
+          } else {
+            batch.put(table, key, value)
+            held[source]?.set(key, value)
+          }
+        }
+      }
+      await scene.done(store.batch(fill))
+    }
+    await caughtUp(scene, view as never)
+    const expected = new Map<string, string>()
+    for (const [source, records] of held.entries()) {
+      for (const [key, value] of [...records].sort(([left], [right]) => (left < right ? -1 : 1))) {
+        for (const row of value) if (!expected.has(row)) expected.set(row, `t${source}/${key}/${value.join("")}`)
+      }
+    }
+    const inOrder = [...expected].sort(([left], [right]) => (left < right ? -1 : 1))
+    expect(rowsOf(store, "v")).toEqual(Object.fromEntries(inOrder))
+  }
 })

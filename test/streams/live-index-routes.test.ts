@@ -1,6 +1,7 @@
 // Which live values a change comes to that are over parts of an index: those whose part its row enters, leaves or stays in,
 // also where they have read it from the table, and nobody else.
 
+import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import type { Change, Commit } from "../../src/model/change.ts"
 import { probes } from "../../src/model/invariant.ts"
@@ -139,4 +140,60 @@ describe("the routes of an index", () => {
     expect(found(both)).toEqual([])
     expect(routes.isEmpty).toBe(false)
   })
+
+  test("find those whose keys or ranges a value enters, leaves or stays in, as a look at each of them would", () => {
+    const letter = fc.constantFrom("a", "b", "c", "d", "e", "f", "g", "h")
+    const part = fc
+      .tuple(letter, fc.option(letter, { nil: undefined }), fc.boolean())
+      .map(([low, high, isRange]) => (isRange ? new IndexPart(letters, low, high, false) : partOf(low)))
+    const step = fc.oneof(
+      fc.record({ key: fc.constantFrom("1", "2"), value: fc.option(fc.string({ unit: letter, maxLength: 4 })) }),
+      fc.record({ toggled: fc.nat(15) }),
+    )
+    fc.assert(
+      fc.property(
+        fc.array(part, { minLength: 16, maxLength: 16 }),
+        fc.array(step, { maxLength: 60 }),
+        (parts, steps) => {
+          const sources = parts.map((): LiveSource => ({ table: "t", prefix: "" }))
+          const routes = new LiveIndexRoutes<number>(letters)
+          const wanted = new Set<number>()
+          const noted = new Map<string, Set<number>>()
+          for (const each of steps) {
+            if ("toggled" in each) {
+              const { toggled } = each
+              const [its, source] = [parts[toggled] as IndexPart, sources[toggled] as LiveSource]
+              if (wanted.delete(toggled)) {
+                routes.remove(its, source)
+                for (const known of noted.values()) known.delete(toggled)
+              } else {
+                wanted.add(toggled)
+                routes.add(its, source, toggled)
+                // Who wants a part that somebody wants already is told of what is known to be in it.
+                for (const known of noted.values()) {
+                  if ([...known].some((other) => isSamePart(parts[other] as IndexPart, its))) known.add(toggled)
+                }
+              }
+              continue
+            }
+            const { key, value } = each
+            const now = [...wanted].filter((n) => Array.from(value ?? "").some((unit) => parts[n]?.holds(unit)))
+            const expected = new Set([...now, ...(noted.get(key) ?? [])])
+            const found = routes
+              .route(changeOf(key, value ?? undefined, 1), false)
+              .flatMap(({ targets }) => [...targets.values()])
+            expect(found.toSorted((left, right) => left - right)).toEqual(
+              [...expected].sort((left, right) => left - right),
+            )
+            noted.set(key, new Set(now))
+          }
+        },
+      ),
+      { numRuns: 200 },
+    )
+  })
 })
+
+function isSamePart(left: IndexPart, right: IndexPart): boolean {
+  return left.equal === right.equal && left.low === right.low && left.high === right.high
+}

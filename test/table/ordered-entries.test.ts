@@ -34,13 +34,18 @@ class Checked {
   }
 
   check(low: string, high: string | undefined): void {
-    const expected = this.sorted().filter((text) => text >= low && (high === undefined || text < high))
+    const sorted = this.sorted()
+    const expected = sorted.filter((text) => text >= low && (high === undefined || text < high))
     expect(this.walk(low, high, false)).toEqual(expected)
     expect(this.walk(low, high, true)).toEqual(expected.toReversed())
     expect(this.entries.countBetween(bytesOf(low), high === undefined ? undefined : bytesOf(high))).toBe(
       expected.length,
     )
     expect(this.entries.count).toBe(this.texts.size)
+    for (const indexKey of ["a", "b", "c", "ÿ"]) {
+      const first = sorted.find((each) => each.startsWith(indexKey))
+      expect(this.entries.firstOf(bytesOf(`-${indexKey}-`), 1, 1 + KEY_SIZE)).toBe(first?.slice(KEY_SIZE))
+    }
   }
 }
 
