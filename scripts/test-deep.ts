@@ -12,149 +12,26 @@ import { availableParallelism, cpus, tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { parseArgs } from "node:util"
 import type { Figures } from "../test/figures.ts"
-import { powerCutsUnavailable } from "../test/processes/power-box.ts"
+import { kinds, RELEASE_STATES } from "./deep-kinds.ts"
+import type { Kind } from "./deep-kinds.ts"
 import { root } from "./run.ts"
 
-interface Kind {
-  readonly name: string
-  /** What a unit of the goal is. */
-  readonly unit: string
-  /** Units for a release. */
-  readonly goal: number
-  /** Units of a portion. */
-  readonly portion: number
-  readonly files: readonly string[]
-  /** The variable that asks for so many units; undefined where a portion is a whole run. */
-  readonly variable: string | undefined
-  readonly environment?: Readonly<Record<string, string>>
-  /** A portion that is not begun with less time than this left. */
-  readonly minutes?: number
-  /** Why it cannot be run here, in one line. */
-  readonly unavailable?: () => string | undefined
-}
-
-const RELEASE_STATES = 50_000_000
 /** Portions that run at a time. */
 const LANES_MAX = 2
-
-const kinds: readonly Kind[] = [
-  {
-    name: "crash-states",
-    unit: "distinct crash states",
-    goal: RELEASE_STATES,
-    portion: 200_000,
-    files: ["test/property/acknowledged-writes-survive"],
-    variable: "ORRERY_CRASH_STATES",
-  },
-  {
-    name: "checkpoint-states",
-    unit: "crash states of stores with checkpoints",
-    goal: 100_000,
-    portion: 10_000,
-    files: ["test/property/checkpoints-survive-a-crash"],
-    variable: "ORRERY_CRASH_STATES",
-  },
-  {
-    name: "kill-9",
-    unit: "kill -9 cycles",
-    goal: 10_000,
-    portion: 500,
-    files: ["test/processes/kill-9"],
-    variable: "ORRERY_KILL_CYCLES",
-  },
-  {
-    name: "kill-at-every-call",
-    unit: "runs killed at every call of the file system",
-    goal: 1,
-    portion: 1,
-    files: ["test/processes/kill-at-every-call"],
-    variable: undefined,
-    environment: { ORRERY_KILL_CALL_STRIDE: "1" },
-    minutes: 3,
-  },
-  {
-    name: "power-cuts",
-    unit: "power cuts on ext4 and XFS",
-    goal: 2_000,
-    portion: 250,
-    files: ["test/processes/power-cuts"],
-    variable: "ORRERY_POWER_CUTS",
-    // What is cut off leaves its file systems mounted until the next portion.
-    minutes: 4,
-    unavailable: powerCutsUnavailable,
-  },
-  {
-    name: "interleavings",
-    unit: "interleavings, each run twice",
-    goal: 500_000,
-    portion: 50_000,
-    files: ["test/property/seeded-interleavings-replay"],
-    variable: "ORRERY_INTERLEAVINGS",
-  },
-  {
-    name: "list-append",
-    unit: "transactions judged by the list-append checker",
-    goal: 10_000_000,
-    portion: 1_000_000,
-    files: ["test/property/transactions-pass-the-list-append-checker"],
-    variable: "ORRERY_LIST_TRANSACTIONS",
-  },
-  {
-    name: "folds",
-    unit: "histories with checkpoints against a map",
-    goal: 2_000,
-    portion: 200,
-    files: ["test/property/checkpointed-state-equals-live-state"],
-    variable: "ORRERY_RUNS",
-  },
-  {
-    name: "streams-from-a-state",
-    unit: "schedules of streams with states and values before",
-    goal: 20_000,
-    portion: 2_000,
-    files: ["test/property/streams-carry-the-whole-state"],
-    variable: "ORRERY_STREAM_SCHEDULES",
-  },
-  {
-    name: "unread",
-    unit: "changes that pass a subscriber who never reads",
-    goal: 5_000_000,
-    portion: 5_000_000,
-    files: ["test/streams/shapes"],
-    variable: "ORRERY_FEED_UNREAD_CHANGES",
-  },
-  {
-    name: "errno-sweeps",
-    unit: "pairs of histories with every call failing in every way",
-    goal: 5,
-    portion: 1,
-    files: ["test/property/failing-calls-break-no-promise"],
-    variable: undefined,
-  },
-  {
-    name: "worker-deaths",
-    unit: "checkpoints whose worker dies",
-    goal: 200,
-    portion: 20,
-    files: ["test/processes/checkpoint-worker"],
-    variable: "ORRERY_WORKER_ROUNDS",
-  },
-  {
-    name: "rot",
-    unit: "stores with every byte of every file changed",
-    goal: 1,
-    portion: 1,
-    files: ["test/faults/rot-in-every-byte"],
-    variable: undefined,
-    environment: { ORRERY_ROT_STRIDE: "1" },
-    minutes: 45,
-  },
-]
 
 /** A portion that must come again: it failed. */
 interface Portion {
   readonly kind: string
   readonly portion: number
+}
+
+/** A portion that is about to be run. */
+interface Task {
+  readonly kind: Kind
+  readonly portion: number
+  readonly count: number
+  /** Of a kind in parts. */
+  readonly part: number | undefined
 }
 
 /** What is kept between calls. */
@@ -165,6 +42,8 @@ interface Progress {
   seconds: number
   /** Units by kind. */
   done: Record<string, number>
+  /** Parts that are done, by kind. */
+  parts?: Record<string, number[]>
   /** Sums of what the tests told, by what they count. */
   figures: Record<string, Record<string, number>>
   again?: Portion[]
@@ -199,6 +78,7 @@ const progress: Progress =
 if (progress.portions > 0) console.log(`goes on after ${progress.portions} portions, ${values.resume}`)
 progress.calls = (progress.calls ?? 0) + 1
 const again = (progress.again ??= [])
+const parts = (progress.parts ??= {})
 const elapsedBefore = progress.elapsedSeconds ?? 0
 const startMs = performance.now()
 
@@ -211,8 +91,7 @@ for (const [name, why] of skipped) console.log(`${name}: skipped: ${why}`)
 
 let hasFailed = false
 let isStopping = false
-/** By kind: units that are being worked on. */
-const underway = new Map<string, number>()
+const underway = new Set<Task>()
 const running = new Set<number>()
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
@@ -227,12 +106,12 @@ process.exitCode = hasFailed ? 1 : 0
 /** One portion after the other. */
 async function lane(): Promise<void> {
   while (!hasFailed && !isStopping) {
-    const next = nextPortion()
-    if (next === undefined) return
-    const { kind, portion, count } = next
-    underway.set(kind.name, (underway.get(kind.name) ?? 0) + count)
-    const outcome = await runPortion(kind, portion, count)
-    underway.set(kind.name, (underway.get(kind.name) ?? 0) - count)
+    const task = nextTask()
+    if (task === undefined) return
+    const { kind, portion } = task
+    underway.add(task)
+    const outcome = await runPortion(task)
+    underway.delete(task)
     if (outcome === "cut off") console.log(`${kind.name}: cut off, does not count`)
     if (outcome === "failed") {
       hasFailed = true
@@ -257,10 +136,11 @@ function doneOf({ name }: Kind): number {
 }
 
 /** What failed before; else of the kind that is the farthest from its goal, of those that the time left is enough for. */
-function nextPortion(): { readonly kind: Kind; readonly portion: number; readonly count: number } | undefined {
+function nextTask(): Task | undefined {
   const leftMs = deadlineMs - performance.now()
   if (leftMs <= 0) return undefined
-  const begunOf = (kind: Kind): number => doneOf(kind) + (underway.get(kind.name) ?? 0)
+  const tasksOf = (kind: Kind): Task[] => [...underway].filter((task) => task.kind === kind)
+  const begunOf = (kind: Kind): number => tasksOf(kind).reduce((sum, { count }) => sum + count, doneOf(kind))
   const [kind] = chosen
     .filter((each) => !skipped.has(each.name) && begunOf(each) < goalOf(each))
     .filter(({ minutes = 0 }) => leftMs > minutes * 60_000)
@@ -271,19 +151,26 @@ function nextPortion(): { readonly kind: Kind; readonly portion: number; readonl
   if (kind === undefined) return undefined
   const place = again.findIndex((each) => each.kind === kind.name)
   const portion = place < 0 ? progress.portions++ : (again.splice(place, 1)[0]?.portion ?? 0)
-  return { kind, portion, count: Math.min(kind.portion, goalOf(kind) - begunOf(kind)) }
+  const taken = new Set([...(parts[kind.name] ?? []), ...tasksOf(kind).map((task) => task.part)])
+  const part = kind.part === undefined ? undefined : range(kind.goal).find((number) => !taken.has(number))
+  return { kind, portion, part, count: Math.min(kind.portion, goalOf(kind) - begunOf(kind)) }
 }
 
 function seedOf(portion: number): number {
   return FIRST_SEED + (portion % SEED_COUNT) * SEED_DISTANCE
 }
 
-async function runPortion(kind: Kind, portion: number, count: number): Promise<"done" | "failed" | "cut off"> {
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index)
+}
+
+async function runPortion({ kind, portion, count, part }: Task): Promise<"done" | "failed" | "cut off"> {
   const seed = seedOf(portion)
   const folder = mkdtempSync(join(tmpdir(), "orrery-deep-"))
   const figuresFile = join(folder, "figures")
   const own: Record<string, string> = { ...kind.environment, ORRERY_SEED: String(seed) }
   if (kind.variable !== undefined) own[kind.variable] = String(count)
+  if (kind.part !== undefined && part !== undefined) own[kind.part] = `${part}/${kind.goal}`
   const startMs = performance.now()
   try {
     const { status, output } = await runTests(kind.files, { ...own, ORRERY_FIGURES: figuresFile })
@@ -300,6 +187,7 @@ async function runPortion(kind: Kind, portion: number, count: number): Promise<"
     for (const line of told) addFigures(JSON.parse(line) as Figures)
     progress.seconds += seconds
     progress.done[kind.name] = doneOf(kind) + count
+    if (part !== undefined) (parts[kind.name] ??= []).push(part)
     const percent = ((doneOf(kind) / goalOf(kind)) * 100).toFixed(2)
     console.log(
       `${kind.name}: ${doneOf(kind)} of ${goalOf(kind)} ${kind.unit} (${percent} %); ` +
