@@ -69,6 +69,8 @@ export interface Transaction {
 }
 
 const CONFLICT_COUNT_MAX = 10
+/** How most of them end: without a reason. */
+const DONE = { reason: undefined }
 const ENDED = "the transaction has ended: use it only while the function that it was given to runs"
 
 export class TransactionState implements Transaction {
@@ -198,7 +200,7 @@ export class TransactionState implements Transaction {
 
   /** No more operations are taken: they fail with the reason, or say that the transaction has ended. */
   end(reason?: unknown): void {
-    this.#ended ??= { reason }
+    this.#ended ??= reason === undefined ? DONE : { reason }
   }
 
   /** Throws the reason that the function has aborted for, though it may have caught that. */

@@ -33,7 +33,10 @@ export class WriteRules {
 
   /** Whether any rule has to see the commit. */
   concern(operations: readonly Operation[]): boolean {
-    return operations.some(({ entry }) => entry.ruleCount > 0)
+    for (let index = 0; index < operations.length; index++) {
+      if ((operations[index] as Operation).entry.ruleCount > 0) return true
+    }
+    return false
   }
 
   /** What is to be committed. Throws what a rule throws. */

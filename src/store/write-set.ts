@@ -10,12 +10,14 @@ import type { Operation } from "./commit-session.ts"
 const LISTED_COUNT_MAX = 8
 
 const NOTHING: ReadonlyMap<string, Operation> = new Map()
+/** Never changed: what has an operation has a list of its own. */
+const NONE: Operation[] = []
 
 export class WriteSet {
   /** Keys written. */
   size = 0
   /** All operations, until there are maps. */
-  #listed: Operation[] = []
+  #listed: Operation[] = NONE
   #tables: Map<TableEntry, Map<string, Operation>> | undefined
 
   get(entry: TableEntry, key: string): Operation | undefined {
@@ -33,7 +35,9 @@ export class WriteSet {
         return
       }
       if (this.size < LISTED_COUNT_MAX) {
-        this.#listed.push(operation)
+        // A list of one holds one; what is pushed to an empty one makes room for seventeen.
+        if (this.size === 0) this.#listed = [operation]
+        else this.#listed.push(operation)
         this.size++
         return
       }
@@ -57,6 +61,7 @@ export class WriteSet {
   operations(): readonly Operation[] {
     const listed = this.#listed
     if (this.#tables === undefined) {
+      if (listed.length === 1) return listed
       const entry = listed[0]?.entry
       if (listed.every((operation) => operation.entry === entry)) return listed
     }
@@ -96,7 +101,7 @@ export class WriteSet {
     if (this.#tables !== undefined) return this.#tables
     this.#tables = new Map()
     for (const operation of this.#listed) this.#ensureMap(operation.entry).set(operation.key, operation)
-    this.#listed = []
+    this.#listed = NONE
     return this.#tables
   }
 }

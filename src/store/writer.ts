@@ -311,6 +311,8 @@ export class Writer {
     this.#isWriting = true
     try {
       const isRuled = this.rules.concern(operations)
+      const straight = isRuled || operations.length > 1 ? undefined : this.#addStraight(commit, operations, durability)
+      if (straight !== undefined) return straight
       const checked = isRuled ? this.rules.check(operations) : operations
       const lsn = commit.nextLsn
       const batch = this.#session.add(commit, checked, durability)
@@ -320,6 +322,23 @@ export class Writer {
     } finally {
       this.#isWriting = false
     }
+  }
+
+  /** One put, straight into the batch; undefined where something is unusual about it, and then nothing was done. */
+  #addStraight(
+    commit: GroupCommit,
+    [operation]: readonly Operation[],
+    durability: Durability,
+  ): CommitBatch | undefined {
+    if (operation === undefined || operation.kind !== KIND_PUT || operation.entry.id === 0) return undefined
+    const { entry, key, value } = operation
+    const { shards, catalogue } = this.#engine
+    const { buffer, position } = commit.batch
+    const end = this.#records.put(buffer, position, 0, entry.id, key, value, entry.compressFrom)
+    if (end < 0 || end - position > COMMIT_SIZE_MAX || catalogue.shapes.hasPending) return undefined
+    this.counters.puts++
+    shards[shardOf(this.#records.hash, shards.length)]?.tables?.apply(buffer, position, commit.nextLsn)
+    return commit.add(end, 1, durability)
   }
 
   #commitRuled(commit: GroupCommit, operations: readonly Operation[], durability: Durability): Promise<Receipt> {
