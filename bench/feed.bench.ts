@@ -2,43 +2,29 @@
 //
 //   nobody         no subscriber
 //   iterator       one, by `for await`, of everything
+//   batches        the same, with all commits that are at hand at a time
 //   observable     one, by RxJS, of everything
 //   prefixes       100, by RxJS, each of a prefix of its own; every change matches exactly one
 //
-// Each subscriber looks at the key and the kind of every change, and none may be missing in the end.
+// Each subscriber looks at the key and the kind of every change, and none may be missing in the end. Rates are of stores of
+// their own, one after the other; feed-cost.ts says what one subscriber adds to a put within one process.
 
+import { cost } from "./feed-cost.ts"
+import { listen, untilSeen, writeAll } from "./feed-subscribers.ts"
+import type { Seen } from "./feed-subscribers.ts"
 import type { Context, Row, Series, Variant } from "./harness.ts"
 import { interleave, notesOf, ratiosOf } from "./harness.ts"
 import { openOrrery } from "./peers/orrery.ts"
-import type { OrreryStore } from "./peers/orrery.ts"
 import { figure, formatMs, formatRate } from "./report.ts"
 import type { Report } from "./report.ts"
 import { expectEqual, PauseWatch } from "./scenario.ts"
 import type { Measured, ScenarioInput, Scenarios } from "./scenario.ts"
 import { medianOf, spread } from "./statistics.ts"
-import {
-  ascending,
-  entriesOf,
-  keyOf,
-  Latencies,
-  recordOf,
-  runCallers,
-  SEED,
-  shuffled,
-  warmCountFor,
-} from "./workload.ts"
+import { ascending, keyOf, Latencies, SEED, shuffled, warmCountFor } from "./workload.ts"
 
-const PREFIX_COUNT = 100
-/** How long after the last put its change may come. */
-const LATE_MS_MAX = 60_000
+const SLICE_COUNT = 10_000
 
-export const scenarios: Scenarios = { subscribe }
-
-/** What a subscriber has seen. */
-interface Seen {
-  changes: number
-  keyCharacters: number
-}
+export const scenarios: Scenarios = { subscribe, cost: (input) => cost(input) }
 
 async function subscribe(input: ScenarioInput): Promise<Measured> {
   const { directory, count, mode } = input
@@ -83,65 +69,6 @@ async function subscribe(input: ScenarioInput): Promise<Measured> {
   }
 }
 
-async function writeAll(
-  orrery: OrreryStore,
-  { callers, batch }: ScenarioInput,
-  order: Uint32Array,
-  latencies: Latencies,
-): Promise<void> {
-  if (batch > 1) {
-    const write = (index: number): Promise<unknown> =>
-      orrery.putMany(entriesOf(order, index * batch, Math.min(order.length, (index + 1) * batch)))
-    return runCallers(callers, Math.ceil(order.length / batch), write, latencies)
-  }
-  const write = (index: number): Promise<unknown> => {
-    const n = order[index] as number
-    return orrery.put(keyOf(n), recordOf(n))
-  }
-  return runCallers(callers, order.length, write, latencies)
-}
-
-async function untilSeen(seen: Seen, count: number): Promise<void> {
-  const startMs = performance.now()
-  while (seen.changes < count) {
-    if (performance.now() - startMs > LATE_MS_MAX)
-      throw new Error(`${seen.changes} of ${count} changes arrived in time`)
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-}
-
-/** Subscribes, and returns what ends the subscriptions. */
-function listen({ store, users }: OrreryStore, mode: string, count: number, seen: Seen): () => void {
-  const look = ({ kind, key }: { readonly kind: string; readonly key: string }): void => {
-    if (kind === "put") seen.changes++
-    seen.keyCharacters += key.length
-  }
-  if (mode === "nobody") return () => undefined
-  if (mode === "iterator") {
-    const stream = store.changes()
-    void (async () => {
-      for await (const { changes } of stream) for (const change of changes) look(change)
-    })()
-    return () => stream.close()
-  }
-  const prefixes =
-    mode === "prefixes"
-      ? Array.from(
-          { length: PREFIX_COUNT },
-          (_, index) => keyOf(count).slice(0, "user:1".length) + String(index).padStart(2, "0"),
-        )
-      : [""]
-  const subscriptions = prefixes.map((prefix) =>
-    users
-      .changes(prefix === "" ? {} : { prefix })
-      .observable()
-      .subscribe(({ changes }) => {
-        for (const change of changes) look(change)
-      }),
-  )
-  return () => subscriptions.forEach((subscription) => subscription.unsubscribe())
-}
-
 function lineOf(series: Series, nobody: Series | undefined): string[] {
   if (!series.isMeasured) return [series.name, series.status]
   const ratios = ratiosOf(nobody, series, "putsPerSecond")
@@ -159,6 +86,12 @@ function lineOf(series: Series, nobody: Series | undefined): string[] {
   ]
 }
 
+function costLineOf(series: Series): string[] {
+  if (!series.isMeasured) return [series.name, series.status]
+  const nsOf = (name: string): string => spread(series.values(name), (ns) => `${ns.toFixed(0)} ns`)
+  return [series.name, ...["nobodyNs", "subscriberNs", "callNs", "awaitNs"].map(nsOf)]
+}
+
 /** Nanoseconds of the thread that the subscribers add to a put, by round. */
 function addedNs(series: Series | undefined, nobody: Series | undefined): number[] {
   if (series === undefined || nobody === undefined) return []
@@ -169,7 +102,7 @@ function addedNs(series: Series | undefined, nobody: Series | undefined): number
 async function run(context: Context): Promise<Report> {
   const count = context.isQuick ? 100_000 : 1_000_000
   const rounds = context.rounds(context.isQuick ? 3 : 5)
-  const modes = ["nobody", "iterator", "observable", "prefixes"]
+  const modes = ["nobody", "iterator", "batches", "observable", "prefixes"]
   const ways = [
     { name: "1,000 callers", callers: 1000, batch: 1 },
     { name: "putMany of 100, 20 callers", callers: 20, batch: 100 },
@@ -184,10 +117,22 @@ async function run(context: Context): Promise<Report> {
   const all = await interleave(context, "feed", variants, rounds, ({ numbers }) =>
     formatRate(numbers["putsPerSecond"] ?? 0),
   )
-  const [nobody, iterator, observable] = all
-  const [nobodyMany, , , prefixesMany] = all.slice(modes.length)
-  const cost = (series: Series | undefined): number[] =>
+  const [nobody, iterator, batches, observable] = all
+  const [nobodyMany, , , , prefixesMany] = all.slice(modes.length)
+  const slower = (series: Series | undefined): number[] =>
     ratiosOf(nobody, series, "putsPerSecond").map((ratio) => (ratio - 1) * 100)
+  const costVariants = ["iterator", "batches", "observable"].map((mode): Variant => ({
+    name: mode,
+    scenario: "cost",
+    input: { count: SLICE_COUNT, mode, callers: 1000 },
+  }))
+  const costs = await interleave(
+    context,
+    "feed",
+    costVariants,
+    rounds,
+    ({ numbers }) => `${(numbers["subscriberPercent"] ?? Number.NaN).toFixed(0)} %`,
+  )
   // Where the difference drowns in noise, there is no rate to be told from it.
   const eventsPerSecond = addedNs(prefixesMany, nobodyMany).map((ns) => (ns > 0 ? 1e3 / ns : Number.NaN))
   return {
@@ -209,10 +154,23 @@ async function run(context: Context): Promise<Report> {
         ],
         rows: all.map((series, index) => lineOf(series, index < modes.length ? nobody : nobodyMany)),
       },
+      {
+        header: ["one subscriber, in turn with nobody", "a put", "it adds", "a call a put", "`for await` a put"],
+        rows: costs.map(costLineOf),
+      },
     ],
     figures: [
-      figure("one subscriber (for await) costs writers", { atMost: 10, unit: " %" }, cost(iterator), 0),
-      figure("one subscriber (RxJS) costs writers", { atMost: 10, unit: " %" }, cost(observable), 0),
+      figure("one subscriber (for await) costs writers", { atMost: 10, unit: " %" }, slower(iterator), 0),
+      figure("one subscriber (batches) costs writers", { atMost: 10, unit: " %" }, slower(batches), 0),
+      figure("one subscriber (RxJS) costs writers", { atMost: 10, unit: " %" }, slower(observable), 0),
+      ...costs.map((series) =>
+        figure(
+          `processor time that one subscriber (${series.name}) adds to a put`,
+          { atMost: 10, unit: " %" },
+          series.values("subscriberPercent"),
+          0,
+        ),
+      ),
       figure(
         "100 prefix subscribers, from the processor time that they add",
         { atLeast: 5, unit: " M events/s" },
@@ -230,7 +188,7 @@ async function run(context: Context): Promise<Report> {
 export const row: Row = {
   name: "feed",
   title: "What subscribers cost the writers; 100 prefix subscribers",
-  estimateSeconds: (isQuick) => (isQuick ? 25 : 150),
+  estimateSeconds: (isQuick) => (isQuick ? 90 : 300),
   hasQuickSize: true,
   run,
 }

@@ -76,6 +76,10 @@ function look(commit: Commit): void {
   for (const change of commit.changes) seen += change.lsn > 0 ? 1 : 0
 }
 
+function readKeys(commit: Commit): void {
+  for (const change of commit.changes) seen += change.kind === "put" && change.key.length > 0 ? 1 : 0
+}
+
 function readAll(commit: Commit): void {
   for (const change of commit.changes) seen += change.value !== undefined && change.key.length > 0 ? 1 : 0
 }
@@ -137,10 +141,13 @@ async function iterated(
   groupCount: number,
   options: readonly ChangesOptions[],
   isConsumed: boolean,
+  isBatched: boolean = false,
 ): Promise<number> {
   const bench = new Bench(groupCount)
   const loops = options.map(async (option) => {
-    for await (const commit of bench.feed.subscribe({ bufferCommits: 16 * RECORDS_A_FRAME, ...option })) look(commit)
+    const stream = bench.feed.subscribe({ bufferCommits: 16 * RECORDS_A_FRAME, ...option })
+    if (isBatched) for await (const commits of stream.batches()) commits.forEach(readKeys)
+    else for await (const commit of stream) readKeys(commit)
   })
   const time = await measure(name, RECORDS_A_FRAME, () => bench.publish(), isConsumed ? nextTurn : undefined)
   if (bench.feed.metrics().overflows > 0) throw new Error(`${name}: an iteration fell behind`)
@@ -184,14 +191,17 @@ console.log(`Node ${process.version}, ${cpus()[0]?.model ?? "?"} x ${cpus().leng
 console.log(`records of ${recordBytes} bytes, ${RECORDS_A_FRAME} a frame; ns a record: p1, p20, p50`)
 await observed("nobody", 100, [], 0)
 await iterated("1 iteration over everything, publishing alone", 100, everything(1), false)
-await iterated("1 iteration over everything, consumed with for await", 100, everything(1), true)
+await iterated("1 iteration over everything, for await, kinds and keys read", 100, everything(1), true)
+await iterated("the same by batches", 100, everything(1), true, true)
 await observed("1 observer of everything, changes not read", 100, everything(1), 1)
+await observed("1 observer of everything, kinds and keys read", 100, everything(1), 1, readKeys)
 await observed("1 observer of everything, keys and values read", 100, everything(1), 1, readAll)
 await observed("10 observers of everything", 100, everything(10), 10)
 await observed("100 observers of everything", 100, everything(100), 100)
 await observed("1 observer of a prefix that 1 change in 100 has", 100, prefixes(1), 0.01)
 await observed("10 observers of prefixes, each change has one of them", 10, prefixes(10), 1)
 const routed = await observed("100 observers of prefixes, each change has one of them", 100, prefixes(100), 1)
+await observed("the same, kinds and keys read", 100, prefixes(100), 1, readKeys)
 await observed("1,000 observers of prefixes, each change has one of them", 1_000, prefixes(1_000), 1)
 await iterated("100 iterations over prefixes, publishing alone", 100, prefixes(100), false)
 const naive = await filtered("100 observers, each with a filter of its own (RxJS Subject)", 100)

@@ -36,6 +36,26 @@ function readCase(size: number): string {
   return `case ${size}: return fromCharCode(${units.join(", ")});`
 }
 
+type ReadAscii = (source: Buffer, start: number, size: number) => string | undefined
+
+/** The same where it is not known that the bytes are ASCII: undefined if they are not. Each byte is read once. */
+const readAscii = compile(
+  { fromCharCode: String.fromCharCode },
+  `return function readAscii(source, start, size) {
+     switch (size) {
+       case 0: return "";
+       ${Array.from({ length: READ_CALL_SIZE_MAX }, (_, index) => asciiCase(index + 1)).join(" ")}
+     }
+   }`,
+) as ReadAscii | undefined
+
+function asciiCase(size: number): string {
+  const units = Array.from({ length: size }, (_, index) => `u${index}`)
+  const reads = units.map((unit, index) => `${unit} = source[start + ${index}]`)
+  const read = `const ${reads.join(", ")};`
+  return `case ${size}: { ${read} return (${units.join(" | ")}) < 0x80 ? fromCharCode(${units.join(", ")}) : undefined; }`
+}
+
 /** Writes a string with its tag. Returns the position behind it. */
 export function writeText(target: Buffer, position: number, text: string): number {
   const size = text.length
@@ -125,8 +145,6 @@ export function readLatin1(source: Buffer, start: number, size: number): string 
 
 /** The string that the bytes are in UTF-8. Short ones in ASCII, as keys mostly are, are read without a call into C++. */
 export function readUtf8(source: Buffer, start: number, size: number): string {
-  if (size > READ_CALL_SIZE_MAX || readShort === undefined) return source.utf8Slice(start, start + size)
-  let units = 0
-  for (let index = 0; index < size; index++) units |= source[start + index] as number
-  return units < 0x80 ? readShort(source, start, size) : source.utf8Slice(start, start + size)
+  if (size > READ_CALL_SIZE_MAX || readAscii === undefined) return source.utf8Slice(start, start + size)
+  return readAscii(source, start, size) ?? source.utf8Slice(start, start + size)
 }

@@ -1,7 +1,7 @@
 // The store for programs that are written with Effect: opened in a scope, its commits as a Stream. Errors of the store are
 // in the error channel, tagged, for `catchTag`; wrong arguments and defects are defects there as well.
 //
-// One Effect value a batch of commits, not one a change: the stream pulls as the program consumes.
+// One Effect value for all commits that are at hand, not one a commit: the stream pulls as the program consumes.
 
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -31,6 +31,9 @@ export function openScoped(path: string, options?: OpenOptions): Effect.Effect<S
   return Effect.acquireRelease(orDieOfDefects(opened), (store) => Effect.promise(() => store.close()))
 }
 
+/** What Effect takes for one step of a stream; a batch is never empty. */
+type Chunk<Value> = readonly [Value, ...Value[]]
+
 /** What has changes: a store or a table. */
 export interface ChangesOwner<Value, Options> {
   changes(options?: Options): ChangeStream<Value>
@@ -38,7 +41,8 @@ export interface ChangesOwner<Value, Options> {
 
 /**
  * The commits of a store or a table, as `changes` gives them: each run of the stream subscribes anew, from `after`, and
- * ends its subscription when it ends. It asks for a commit when one is wanted, so the program sets the pace.
+ * ends its subscription when it ends. It asks for commits when one is wanted, and passes on what is at hand as one chunk:
+ * the program sets the pace.
  */
 export function changesOf<Value, Options extends ChangesOptions | TableChangesOptions>(
   owner: ChangesOwner<Value, Options>,
@@ -46,7 +50,8 @@ export function changesOf<Value, Options extends ChangesOptions | TableChangesOp
 ): Stream.Stream<Commit<Value>, OrreryError> {
   const commits = Stream.suspend(() => {
     try {
-      return Stream.fromAsyncIterable<Commit<Value>, unknown>(owner.changes(options), identity)
+      const batches = owner.changes(options).batches() as AsyncIterable<Chunk<Commit<Value>>>
+      return Stream.flattenArray(Stream.fromAsyncIterable<Chunk<Commit<Value>>, unknown>(batches, identity))
     } catch (error) {
       return Stream.fail<unknown>(error)
     }
@@ -58,7 +63,12 @@ export function changesOf<Value, Options extends ChangesOptions | TableChangesOp
 export function eachChange<Value, Failure, Needs>(
   commits: Stream.Stream<Commit<Value>, Failure, Needs>,
 ): Stream.Stream<Change<Value>, Failure, Needs> {
-  return Stream.flatMap(commits, ({ changes }) => Stream.fromIterable(changes))
+  // A state may be empty, and its piece with it; a chunk may not.
+  const some = Stream.filter(commits, ({ changes }) => changes.length > 0)
+  return Stream.mapArray(some, (chunk) => {
+    const changes: readonly Change<Value>[] = chunk.flatMap((commit) => commit.changes)
+    return changes as Chunk<Change<Value>>
+  })
 }
 
 function orDieOfDefects<Result>(effect: Effect.Effect<Result, unknown>): Effect.Effect<Result, OrreryError> {

@@ -12,8 +12,10 @@ export interface CommitSource {
   readonly isWaiting: boolean
   /** The next commit. Begins with the first call. After an error, or the end, it is done. */
   next(): Promise<IteratorResult<Commit, undefined>>
+  /** The same for all that are at hand, in order, one at least: one promise for all of them. */
+  nextBatch(): Promise<IteratorResult<readonly Commit[], undefined>>
   /** Whoever waits is done. */
   close(): void
 }
 
-export const DONE: IteratorResult<Commit, undefined> = { value: undefined, done: true }
+export const DONE: IteratorReturnResult<undefined> = { value: undefined, done: true }

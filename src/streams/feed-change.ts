@@ -18,13 +18,14 @@ import { readUtf8 } from "../format/value-text.ts"
 import type { Change } from "../model/change.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Cursors } from "./cursor.ts"
+import { CopySlots, RecordCopy } from "./record-copy.ts"
 
-const NOTHING = Buffer.alloc(0)
 const UNREAD: unique symbol = Symbol("unread")
 
 /** Decodes values with the shapes in force. Knows the store, for cursors. */
 export class FeedValues {
   readonly cursors: Cursors
+  readonly slots: CopySlots = new CopySlots()
   readonly #shapes: ShapeRegistry
   readonly #current: ValueDecoder
   #decoder: ValueDecoder
@@ -56,13 +57,12 @@ export class FeedValues {
   }
 }
 
-/** The records of one frame that somebody gets, one behind the other, in memory of their own. */
-export class RecordCopy {
-  /** Filled when it is known which records there are; before anybody reads. */
-  bytes: Buffer = NOTHING
+/** Records of one frame that somebody gets, one behind the other. */
+export class FrameCopy extends RecordCopy {
   readonly values: FeedValues
 
   constructor(values: FeedValues) {
+    super(values.slots)
     this.values = values
   }
 }
@@ -71,13 +71,13 @@ export class FeedChange implements Change {
   readonly kind: "put" | "delete"
   readonly table: string
   readonly lsn: Lsn
-  readonly #records: RecordCopy
+  readonly #records: FrameCopy
   readonly #offset: number
   #key: string | undefined = undefined
   #value: unknown = UNREAD
 
   /** `offset`: where the record starts in the copy. */
-  constructor(kind: number, table: string, lsn: Lsn, records: RecordCopy, offset: number) {
+  constructor(kind: number, table: string, lsn: Lsn, records: FrameCopy, offset: number) {
     this.kind = kind === KIND_PUT ? "put" : "delete"
     this.table = table
     this.lsn = lsn
@@ -115,8 +115,8 @@ export class FeedChange implements Change {
   /** The same change over memory of its own, which keeps no other records from being freed. */
   detached(): FeedChange {
     const { bytes, values } = this.#records
-    const copy = new RecordCopy(values)
-    copy.bytes = Buffer.from(bytes.subarray(this.#offset, this.#offset + this.recordSize))
+    const copy = new FrameCopy(values)
+    copy.keep(bytes, this.#offset, this.#offset + this.recordSize)
     return new FeedChange(this.kind === "put" ? KIND_PUT : KIND_DELETE, this.table, this.lsn, copy, 0)
   }
 

@@ -4,6 +4,7 @@
 import type { Commit } from "../model/change.ts"
 import { LimitExceeded } from "../model/errors.ts"
 import type { Lsn } from "../model/lsn.ts"
+import { DONE } from "./commit-source.ts"
 import type { CommitSource } from "./commit-source.ts"
 import { Conflation } from "./conflation.ts"
 import type { Batch } from "./router.ts"
@@ -14,9 +15,11 @@ import type { Buffered } from "./subscription-info.ts"
 /** Calls of `next` that may wait at the same time. */
 const WAITER_COUNT_MAX = 1_024
 
+/** Somebody who asked for more than there was. */
 interface Waiter {
-  readonly resolve: (result: IteratorResult<Commit, undefined>) => void
-  readonly reject: (reason: unknown) => void
+  /** Gives him what there is now, if anything. */
+  readonly serve: () => void
+  readonly finish: (end: Promise<IteratorReturnResult<undefined>>) => void
 }
 
 export class Iteration extends Subscription implements CommitSource {
@@ -60,26 +63,17 @@ export class Iteration extends Subscription implements CommitSource {
 
   /** The first call subscribes. Not async: that would cost every commit another turn. */
   next(): Promise<IteratorResult<Commit, undefined>> {
-    if (!this.#isStarted) {
-      try {
-        this.begin()
-      } catch (error) {
-        this.close()
-        return Promise.reject(error)
-      }
-    }
-    const commit = this.#shift()
-    if (commit !== undefined) return Promise.resolve({ value: commit, done: false })
-    if (this.isOver) return this.#last()
-    if (this.#waiters.length >= WAITER_COUNT_MAX) {
-      const remedy = "Await a commit before asking for the next"
-      const count = this.#waiters.length + 1
-      return Promise.reject(new LimitExceeded("the number of waiting calls of next", WAITER_COUNT_MAX, count, remedy))
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ resolve, reject })
-      this.proceed()
-    })
+    const refused = this.#isStarted ? undefined : this.#beginOrRefuse()
+    if (refused !== undefined) return refused
+    const value = this.#shift()
+    return value === undefined ? this.#wait(this.#shiftOne) : Promise.resolve({ value, done: false })
+  }
+
+  nextBatch(): Promise<IteratorResult<readonly Commit[], undefined>> {
+    const refused = this.#isStarted ? undefined : this.#beginOrRefuse()
+    if (refused !== undefined) return refused
+    const value = this.#shiftBatch()
+    return value === undefined ? this.#wait(this.#shiftAll) : Promise.resolve({ value, done: false })
   }
 
   /** Unsubscribes and forgets what was not taken. */
@@ -98,11 +92,7 @@ export class Iteration extends Subscription implements CommitSource {
     this.#queue.push(batch)
     this.#count += batch.commits.length
     this.#size += batch.size
-    for (let waiter = this.#waiters[0]; waiter !== undefined && this.#count > 0; waiter = this.#waiters[0]) {
-      const value = this.#shift()
-      this.#waiters.shift()
-      if (value !== undefined) waiter.resolve({ value, done: false })
-    }
+    while (this.#waiters.length > 0 && this.#count > 0) this.#waiters.shift()?.serve()
   }
 
   /** One frame is always taken, however many commits it holds: nobody can take any while it is handed on. */
@@ -148,8 +138,39 @@ export class Iteration extends Subscription implements CommitSource {
   protected override ended(failure: { readonly reason: unknown } | undefined): void {
     if (this.#waiters.length > 0) this.#taken = this.handedLsn
     this.#failure = failure
-    for (const waiter of this.#waiters.splice(0)) this.#last().then(waiter.resolve, waiter.reject)
+    for (const waiter of this.#waiters.splice(0)) waiter.finish(this.#last())
   }
+
+  #beginOrRefuse(): Promise<never> | undefined {
+    try {
+      this.begin()
+      return undefined
+    } catch (error) {
+      this.close()
+      return Promise.reject(error)
+    }
+  }
+
+  /** For what is not there yet; the end where nothing will come. */
+  #wait<Value>(shift: () => Value | undefined): Promise<IteratorResult<Value, undefined>> {
+    if (this.isOver) return this.#last()
+    if (this.#waiters.length >= WAITER_COUNT_MAX) {
+      const remedy = "Await a commit before asking for the next"
+      const count = this.#waiters.length + 1
+      return Promise.reject(new LimitExceeded("the number of waiting calls of next", WAITER_COUNT_MAX, count, remedy))
+    }
+    return new Promise((resolve, reject) => {
+      const serve = (): void => {
+        const value = shift()
+        if (value !== undefined) resolve({ value, done: false })
+      }
+      this.#waiters.push({ serve, finish: (end) => void end.then(resolve, reject) })
+      this.proceed()
+    })
+  }
+
+  readonly #shiftOne = (): Commit | undefined => this.#shift()
+  readonly #shiftAll = (): readonly Commit[] | undefined => this.#shiftBatch()
 
   /** The next commit for the application. */
   #shift(): Commit | undefined {
@@ -159,6 +180,24 @@ export class Iteration extends Subscription implements CommitSource {
     this.#taken = commit.lsn
     this.noteDelivery(1, commit.changes.length, commit.lsn)
     return commit
+  }
+
+  /** What is left of the first batch; after the last, what was merged. */
+  #shiftBatch(): readonly Commit[] | undefined {
+    const batch = this.#queue.shift()
+    if (batch === undefined) {
+      const merged = this.#shift()
+      return merged === undefined ? undefined : [merged]
+    }
+    const commits = this.#index === 0 ? batch.commits : batch.commits.slice(this.#index)
+    this.#index = 0
+    this.#count -= commits.length
+    this.#size -= batch.size
+    let changeCount = 0
+    for (let index = 0; index < commits.length; index++) changeCount += commits[index]?.changes.length ?? 0
+    this.#taken = commits.at(-1)?.lsn ?? this.#taken
+    this.noteDelivery(commits.length, changeCount, this.#taken)
+    return commits
   }
 
   #dequeue(): Commit | undefined {
@@ -176,10 +215,10 @@ export class Iteration extends Subscription implements CommitSource {
   }
 
   /** The end of the iteration: it fails once, and is done from then on. */
-  async #last(): Promise<IteratorResult<Commit, undefined>> {
+  async #last(): Promise<IteratorReturnResult<undefined>> {
     const failure = this.#failure
     this.#failure = undefined
     if (failure !== undefined) throw failure.reason
-    return { value: undefined, done: true }
+    return DONE
   }
 }

@@ -19,10 +19,11 @@ import type { Commit } from "../model/change.ts"
 import { lsnOf } from "../model/lsn.ts"
 import type { Lsn } from "../model/lsn.ts"
 import type { Catalogue, TableEntry } from "../table/catalogue.ts"
-import { FeedChange, RecordCopy } from "./feed-change.ts"
+import { FeedChange, FrameCopy } from "./feed-change.ts"
 import type { FeedValues } from "./feed-change.ts"
 import { FeedCommit } from "./feed-commit.ts"
 import type { Filter } from "./filter.ts"
+import { COPY_SIZE_FULL } from "./record-copy.ts"
 import { TableRoutes } from "./table-routes.ts"
 
 /** What one frame holds for a topic: its commits, each with all matching changes. Shared by all who get it. */
@@ -128,13 +129,19 @@ export class Router {
     if (this.#unresolved.length > 0) this.#resolveIds()
     const found = this.#found
     const touched: Topic[] = []
-    const runs: number[] = []
-    const copy = new RecordCopy(this.#values)
     const { start, end, timeMs } = frame
-    const { words } = frame.buffer
+    const { bytes, words } = frame.buffer
+    let copy = new FrameCopy(this.#values)
+    let runs: number[] = []
+    let filledSize = 0
     let lsn = frame.firstLsn - 1
     let size = 0
     let runEnd = -1
+    // Of the table of the record before: mostly there are many of one table in a row.
+    let tableId = -1
+    let table: TableEntry | undefined
+    let everywhere: TableRoutes<Topic> | undefined
+    let routes: TableRoutes<Topic> | undefined
     // The walk of record-walk.ts, with each word read once: this loop is what a subscriber costs the writers.
     for (let at = start, next = start; at < end; at = next) {
       const word = at >>> 2
@@ -145,36 +152,37 @@ export class Router {
       if (((head >>> 24) & FLAG_CONTINUES) === 0) lsn++
       const kind = (head >>> 16) & 0xff
       if (kind > KIND_DELETE || lsn <= after) continue
-      const tableId = words[word + (RECORD_TABLE >>> 2)] as number
-      const count = this.#match(words, word + (RECORD_HEADER_SIZE >>> 2), keySize, tableId, kind)
+      const id = words[word + (RECORD_TABLE >>> 2)] as number
+      if (id !== tableId) {
+        tableId = id
+        table = this.#catalogue.byId(id)
+        // Who wants every table wants those of users.
+        everywhere = this.#hasEverywhere && table?.isSystem !== true ? this.#everywhere : undefined
+        routes = this.#byId[id]
+      }
+      const keyWord = word + (RECORD_HEADER_SIZE >>> 2)
+      let count = everywhere === undefined ? 0 : everywhere.match(words, keyWord, keySize, kind, found, 0)
+      if (routes !== undefined) count = routes.match(words, keyWord, keySize, kind, found, count)
       if (count === 0) continue
-      const change = new FeedChange(kind, this.#nameOf(tableId, frame, at), lsnOf(lsn), copy, size)
+      if (table === undefined) throw contradiction(frame, at, `a record of table ${id}, which is not defined`)
+      const change = new FeedChange(kind, table.name, lsnOf(lsn), copy, size)
       for (let index = 0; index < count; index++) addChange(found[index] as Topic, change, timeMs, touched)
       // Records side by side are copied at once.
       if (at === runEnd) runs[runs.length - 1] = next
       else runs.push(at, next)
       runEnd = next
       size += next - at
+      if (size < COPY_SIZE_FULL) continue
+      copy.fill(bytes, runs, size)
+      copy = new FrameCopy(this.#values)
+      runs = []
+      runEnd = -1
+      filledSize += size
+      size = 0
     }
-    copy.bytes = packed(frame.buffer.bytes, runs, size)
-    return touched.map((topic) => ({ topic, batch: takeBatch(topic, frame.lastLsn, size) }))
-  }
-
-  /** Leaves the topics of a record in `#found`, and returns how many there are. */
-  #match(words: Uint32Array, keyWord: number, keySize: number, tableId: number, kind: number): number {
-    let count = 0
-    // Who wants every table wants those of users.
-    if (this.#hasEverywhere && this.#catalogue.byId(tableId)?.isSystem !== true) {
-      count = this.#everywhere.match(words, keyWord, keySize, kind, this.#found, 0)
-    }
-    const routes = this.#byId[tableId]
-    return routes === undefined ? count : routes.match(words, keyWord, keySize, kind, this.#found, count)
-  }
-
-  #nameOf(tableId: number, frame: LogFrame, at: number): string {
-    const table = this.#catalogue.byId(tableId)
-    if (table === undefined) throw contradiction(frame, at, `a record of table ${tableId}, which is not defined`)
-    return table.name
+    if (size > 0) copy.fill(bytes, runs, size)
+    filledSize += size
+    return touched.map((topic) => ({ topic, batch: takeBatch(topic, frame.lastLsn, filledSize) }))
   }
 
   #routesOf(table: TableEntry | undefined): TableRoutes<Topic> {
@@ -220,12 +228,4 @@ function takeBatch(topic: Topic, lastLsn: Lsn, size: number): Batch {
   topic.changes = NO_CHANGES
   topic.lsn = 0
   return { commits, lastLsn, size }
-}
-
-/** The bytes of the runs, each a start and an end, one behind the other. */
-function packed(source: Buffer, runs: readonly number[], size: number): Buffer {
-  const target = Buffer.allocUnsafe(size)
-  let at = 0
-  for (let index = 0; index < runs.length; index += 2) at += source.copy(target, at, runs[index], runs[index + 1])
-  return target
 }

@@ -1,5 +1,6 @@
 // Commits that are made in steps, one call of `next` after the other, however many wait. The first step of a quiet source
-// begins on the turn of the call: what is taken then is the state of that turn.
+// begins on the turn of the call: what is taken then is the state of that turn. Where all that is left is another source's,
+// calls go straight there: a step would cost each commit three promises.
 
 import type { Commit } from "../model/change.ts"
 import { LimitExceeded, StoreClosed } from "../model/errors.ts"
@@ -23,7 +24,14 @@ export abstract class SerialSource implements CommitSource {
   /** Lets go of everything. Called once. */
   protected abstract release(): void
 
+  /** What gives all that is left, as it is; undefined where steps have something to add. */
+  protected rest(): CommitSource | undefined {
+    return undefined
+  }
+
   next(): Promise<IteratorResult<Commit, undefined>> {
+    const rest = this.#count === 0 && !this.isClosed ? this.rest() : undefined
+    if (rest !== undefined) return rest.next()
     if (this.#count >= WAITER_COUNT_MAX) {
       const remedy = "Await a commit before asking for the next"
       const count = this.#count + 1
@@ -32,6 +40,11 @@ export abstract class SerialSource implements CommitSource {
     const result = this.#count++ === 0 ? this.#run() : this.#last.then(() => this.#run())
     this.#last = result.then(ignore, ignore)
     return result
+  }
+
+  nextBatch(): Promise<IteratorResult<readonly Commit[], undefined>> {
+    const rest = this.#count === 0 && !this.isClosed ? this.rest() : undefined
+    return rest === undefined ? this.next().then(alone) : rest.nextBatch()
   }
 
   close(): void {
@@ -56,6 +69,10 @@ export abstract class SerialSource implements CommitSource {
       this.#count--
     }
   }
+}
+
+function alone(result: IteratorResult<Commit, undefined>): IteratorResult<readonly Commit[], undefined> {
+  return result.done === true ? result : { value: [result.value], done: false }
 }
 
 function ignore(): void {}

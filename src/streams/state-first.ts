@@ -92,6 +92,10 @@ export class StateFirst extends SerialSource {
     return { value, done: false }
   }
 
+  protected override rest(): CommitSource | undefined {
+    return this.#followed
+  }
+
   protected override release(): void {
     this.#state?.close()
     this.#state = undefined

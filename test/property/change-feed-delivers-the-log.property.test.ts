@@ -36,7 +36,7 @@ type Step =
       readonly bufferCommits: number
       readonly isObserver: boolean
     }
-  | { readonly kind: "read"; readonly who: number; readonly count: number }
+  | { readonly kind: "read"; readonly who: number; readonly count: number; readonly isBatched: boolean }
   | { readonly kind: "resume"; readonly who: number }
 
 const table = fc.constantFrom("t0", "t1", "t2")
@@ -90,7 +90,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 8,
-    arbitrary: fc.record({ kind: fc.constant("read" as const), who: fc.nat(7), count: fc.integer({ min: 1, max: 5 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant("read" as const),
+      who: fc.nat(7),
+      count: fc.integer({ min: 1, max: 5 }),
+      isBatched: fc.boolean(),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("resume" as const), who: fc.nat(7) }) },
 )
@@ -146,7 +151,7 @@ class Schedule {
         this.#subscribe(step.filter, step.after, step.bufferCommits, step.isObserver)
         return
       case "read":
-        this.#read(this.subscribers[step.who], step.count)
+        this.#read(this.subscribers[step.who], step.count, step.isBatched)
         return
       case "resume":
         await this.#resume(this.subscribers[step.who])
@@ -159,7 +164,7 @@ class Schedule {
     await this.scene.sync()
     for (let progress = -1; progress !== this.#gotCount();) {
       progress = this.#gotCount()
-      for (const subscriber of this.subscribers) this.#read(subscriber, 64 - subscriber.waiting)
+      for (const subscriber of this.subscribers) this.#read(subscriber, 64 - subscriber.waiting, false)
       await quiet(this.scene.feed)
     }
   }
@@ -195,19 +200,23 @@ class Schedule {
     return this.scene.feed.subscribe({ ...filter, after, bufferCommits })
   }
 
-  #read(subscriber: Subscriber | undefined, count: number): void {
+  #read(subscriber: Subscriber | undefined, count: number, isBatched: boolean): void {
     if (subscriber === undefined || subscriber.isObserver) return
     const { stream, got, failures } = subscriber
-    const iterator = stream[Symbol.asyncIterator]()
+    const took = (commits: readonly Commit[]): void => {
+      if (subscriber.stream === stream) subscriber.waiting--
+      got.push(...commits.map(textOf))
+    }
+    const failed = (reason: unknown): void => {
+      failures.push(reason)
+    }
+    const one = ({ done, value }: IteratorResult<Commit, undefined>): void => took(done === true ? [] : [value])
+    const all = ({ done, value }: IteratorResult<readonly Commit[], undefined>): void =>
+      took(done === true ? [] : value)
     for (let index = 0; index < count; index++) {
       subscriber.waiting++
-      iterator.next().then(
-        (result) => {
-          if (subscriber.stream === stream) subscriber.waiting--
-          if (result.done !== true) got.push(textOf(result.value))
-        },
-        (reason: unknown) => failures.push(reason),
-      )
+      if (isBatched) stream.batches().next().then(all, failed)
+      else stream[Symbol.asyncIterator]().next().then(one, failed)
     }
   }
 

@@ -32,6 +32,8 @@ interface Plan {
   /** Turns that it waits between two commits, and commits after which it stops and goes on with another stream. */
   readonly turns: number
   readonly patience: number
+  /** Whether it takes as many commits at a time as there are. */
+  readonly isBatched: boolean
 }
 
 const plan: fc.Arbitrary<Plan> = fc.record({
@@ -49,7 +51,13 @@ const plan: fc.Arbitrary<Plan> = fc.record({
   ),
   turns: fc.constantFrom(0, 0, 3, 200),
   patience: fc.constantFrom(2, 5, 1_000),
+  isBatched: fc.boolean(),
 })
+
+/** The commits of batches one by one. */
+async function* flat(batches: AsyncIterable<readonly Commit[]>): AsyncIterable<Commit> {
+  for await (const commits of batches) yield* commits
+}
 
 class Follower {
   readonly plan: Plan
@@ -76,14 +84,14 @@ class Follower {
   }
 
   async #follow(store: Store): Promise<void> {
-    const { options, patience, turns } = this.plan
+    const { isBatched, options, patience, turns } = this.plan
     for (let failures = 0; !this.#isDone && failures < 1_000;) {
       try {
         // Without a state it begins with the first commit.
         const first = options.snapshot === true ? {} : { after: 0 }
         const stream = store.changes({ ...options, ...(this.#cursor === undefined ? first : { after: this.#cursor }) })
         let count = 0
-        for await (const commit of stream) {
+        for await (const commit of isBatched ? flat(stream.batches()) : stream) {
           this.got.push(commit)
           this.#cursor = commit.cursor
           for (let turn = 0; turn < turns; turn++) await Promise.resolve()

@@ -184,3 +184,24 @@ test("a topic of keys that was taken out leaves those that share some of them al
   expect(await touched()).toEqual([])
   expect(router.isIdle).toBe(true)
 })
+
+test("a frame that is larger than a copy is taken apart, and every change finds its own record", async () => {
+  const commits = Array.from({ length: 900 }, (_, n): Operation[] => [
+    { table: "t", key: `key ${n}`, value: `${n} `.repeat(n % 40) },
+    ...(n % 100 === 0 ? [{ table: "t", key: `large ${n}`, value: "x".repeat(70_000) }] : []),
+    put(`other ${n}`, "u"),
+  ])
+  const { shares } = await route(commits, [{ table: "t" }, { prefix: "key 1" }])
+  const [all, some] = shares.map(({ batch }) => batch.commits.flatMap(({ changes }) => changes))
+  const expected = commits.flat().filter(({ table }) => table === "t")
+  // From behind first, so that nothing is read as it was written.
+  expect(all?.toReversed().map(({ key, value }) => [key, value])).toEqual(
+    expected.toReversed().map(({ key, value }) => [key, value]),
+  )
+  expect(some?.map(({ key }) => key)).toEqual(
+    expected.filter(({ key }) => key.startsWith("key 1")).map(({ key }) => key),
+  )
+  const size = expected.reduce((sum, { value }) => sum + String(value).length, 0)
+  expect(shares[0]?.batch.size).toBeGreaterThan(size)
+  expect(shares[0]?.batch.size).toBeLessThan(size + expected.length * 48)
+})
