@@ -31,7 +31,7 @@ export const kinds: readonly Kind[] = [
     name: "crash-states",
     unit: "distinct crash states",
     goal: RELEASE_STATES,
-    portion: 200_000,
+    portion: 1_000_000,
     files: ["test/property/acknowledged-writes-survive"],
     variable: "ORRERY_CRASH_STATES",
   },

@@ -6,6 +6,7 @@
 // mounted disk keeps meanwhile.
 
 import { invariant } from "../model/invariant.ts"
+import { CandidateKeys } from "./candidate-keys.ts"
 import { candidateCount, candidateOf, StateBuilder, type Candidate, type CandidateKind } from "./crash-candidates.ts"
 import { describeChange, type PendingUnit } from "./disk-changes.ts"
 import type { DiskTrace, Operation } from "./disk-trace.ts"
@@ -141,9 +142,10 @@ export function* crashStates(trace: DiskTrace, options: CrashStatesOptions = {})
     const builder = new StateBuilder(point.medium, point.pending)
     const count = candidateCount(point.pending.length, sampleCount)
     const seen = new Set<number>()
+    const built = new CandidateKeys(point.medium, point.pending)
     for (let number = 0; number < count; number++) {
       if (chosen < 1 && !isChosen(seed, point.next, number, chosen)) continue
-      const state = stateOf(seed, point, number, builder, narrow)
+      const state = stateOf(seed, point, number, builder, narrow, built)
       if (state === undefined) continue
       const key = state.tree.fingerprint()
       if (seen.has(key)) continue
@@ -187,12 +189,14 @@ function stateOf(
   number: number,
   builder: StateBuilder,
   narrow: Narrowing | undefined,
+  built?: CandidateKeys,
 ): { readonly candidate: Candidate; readonly tree: DiskTree } | undefined {
   const random = (): SimulatedRandom => new SimulatedRandom(mix(mix(seed, point.next), number))
   const drawn = candidateOf(number, point.pending.length, random)
   const candidate = narrow === undefined ? drawn : narrow(drawn, point.pending, point.next)
-  const tree = candidate && builder.build(candidate)
-  return candidate && tree && { candidate, tree }
+  if (candidate === undefined || built?.add(candidate) === false) return undefined
+  const tree = builder.build(candidate)
+  return tree && { candidate, tree }
 }
 
 // A moment is taken just before something changes, when the most is acknowledged that this state must account for.

@@ -13,6 +13,9 @@ import type { DrawnHistory, ExplorationCounts } from "./history-exploration.ts"
 import { historyArbitrary } from "./store-history.ts"
 import type { Step } from "./store-history.ts"
 
+/** More distinct states than this make a large history, less than this a small one. */
+const LARGE_COUNT = 1_000
+const SMALL_COUNT = 100
 /** Histories drawn at a time, of each kind. */
 const DRAWN_COUNT = 1_000
 const STEP_COUNT = 30
@@ -31,13 +34,15 @@ export async function exploreCrashes(seed: number, distinctCount: number): Promi
     scanned: 0,
     broughtUp: 0,
     folded: 0,
+    nestedScanned: 0,
     again: 0,
     judged: 0,
     long: 0,
     whole: 0,
     histories: 0,
     overlapping: 0,
-    distinctMax: 0,
+    large: 0,
+    small: 0,
   }
   const known = new Set<number>()
   for (const history of drawHistories(seed)) {
@@ -46,7 +51,9 @@ export async function exploreCrashes(seed: number, distinctCount: number): Promi
     const where = `history ${counts.histories} of ORRERY_SEED=${seed}`
     counts.histories++
     await new HistoryExploration(history, counts, known, where).run()
-    counts.distinctMax = Math.max(counts.distinctMax, counts.distinct - before)
+    const brought = counts.distinct - before
+    if (brought > LARGE_COUNT) counts.large++
+    if (brought < SMALL_COUNT) counts.small++
   }
   return counts
 }

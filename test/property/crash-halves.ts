@@ -6,7 +6,7 @@ import { measureFigures } from "../figures.ts"
 import { exploreCrashes } from "./crash-exploration.ts"
 
 /** Distinct states in the default run, by both halves of it; ORRERY_CRASH_STATES asks for more or less. */
-const STATE_COUNT = Number(process.env["ORRERY_CRASH_STATES"] ?? 200_000)
+const STATE_COUNT = Number(process.env["ORRERY_CRASH_STATES"] ?? 1_000_000)
 /** The default run is the same every time, so that the rare branches below are surely among it; ORRERY_SEED varies it. */
 const SEED = Number(process.env["ORRERY_SEED"] ?? 771_992)
 /** Between the seeds of the halves; histories are drawn in between. */

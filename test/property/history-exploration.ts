@@ -31,17 +31,17 @@ import type { HistoryCommit, Model, Step } from "./store-history.ts"
 /** Visits of one history's candidates: at most so many, spread evenly. */
 const STATES_A_HISTORY = 300
 /** The recovery of one distinct state in so many is crashed into, and about so many states of it are recovered. */
-const NESTED_SHARE = 100
+const NESTED_SHARE = 105
 const NESTED_STATES = 240
 /** Behind one of so many recoveries of such a state the next epoch is begun, too. */
-const EPOCH_SHARE = 4
+const EPOCH_SHARE = 16
 /** One in so many of the states that are known already is recovered again. */
 const AGAIN_SHARE = 64
 /** One judged state in so many is recovered the long way, too; and one in so many opened as a store. */
 const LONG_SHARE = 100
 const WHOLE_SHARE = 1_000
 /** Scattered states of a moment: at most so many, before two backdrops together. */
-const DRAWS_MAX = 400
+const DRAWS_MAX = 500
 
 export interface ExplorationCounts {
   /** States with different contents, those inside a recovery included. */
@@ -57,6 +57,8 @@ export interface ExplorationCounts {
   scanned: number
   broughtUp: number
   folded: number
+  /** Of the scanned ones, those inside a recovery. */
+  nestedScanned: number
   /** States that were known and recovered again. */
   again: number
   /** States that were recovered to be judged: the known ones that came again among them. */
@@ -67,8 +69,9 @@ export interface ExplorationCounts {
   histories: number
   /** Histories with two commits in flight at a time. */
   overlapping: number
-  /** The most distinct states that one history has brought. */
-  distinctMax: number
+  /** Histories that brought more than a thousand distinct states, and ones that brought less than a hundred. */
+  large: number
+  small: number
 }
 
 export interface DrawnHistory {
@@ -137,7 +140,9 @@ export class HistoryExploration {
     await this.#visitCandidates(trace)
     await this.#visitScattered(trace)
     // After all others, so that a state is called nested only where nothing but a crash in a recovery leads to it.
+    const scanCount = this.#recoveries.scanCount
     for (const recovery of this.#crashed) await this.#crashInto(recovery)
+    this.#counts.nestedScanned += this.#recoveries.scanCount - scanCount
     this.#counts.scanned += this.#recoveries.scanCount
     this.#counts.broughtUp += this.#recoveries.endCount
     this.#counts.folded += this.#recoveries.foldCount

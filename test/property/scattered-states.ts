@@ -226,6 +226,9 @@ export class ScatteredStates {
         return
       case "garbage":
         bytes.fill(GARBAGE, start, end)
+        return
+      case "lost":
+      case undefined:
     }
   }
 }
