@@ -34,19 +34,37 @@ test("and from 48 KiB on, however much more went last", async () => {
 
 test("callers that write again when they are told fall into two halves, of which one is always on its way", async () => {
   const { log, clock, write } = scene({ bytes: 10_000_000 }, 100_000_000)
-  await flushed(log, clock, write, 1, 64)
-  const caller = async (): Promise<void> => {
-    for (let n = 0; n < 10; n++) {
-      await write("synced", 1024)
-      clock.advance(1)
-    }
-  }
-  for (let n = 0; n < 20; n++) void caller()
-  await turn()
-  expect(log.drafts.slice(1)).toMatchObject([{ commitCount: 20 }])
-  for (let n = 0; n < 6; n++) await log.end()
-  const counts = log.drafts.slice(2).map(({ commitCount }) => commitCount)
+  await flushed(log, clock, write, 1, 20 * 1024)
+  await callAgain(20, clock, write)
+  for (let n = 0; n < 5; n++) await log.end()
+  const counts = log.drafts.slice(1).map(({ commitCount }) => commitCount)
   expect(counts).toEqual([10, 10, 10, 10, 10, 10])
+  expect(log.inFlightCount).toBe(1)
+})
+
+test("which become one again where two flushes in a row take longer than all of them", async () => {
+  const { log, clock, write } = scene({ bytes: 10_000_000 }, 100_000_000)
+  await flushed(log, clock, write, 1, 20 * 1024)
+  await callAgain(20, clock, write)
+  await log.end()
+  for (const tookMs of [30, 5, 30, 30, 30, 30]) {
+    clock.advance(tookMs)
+    await log.end()
+  }
+  const counts = log.drafts.slice(2).map(({ commitCount }) => commitCount)
+  expect(counts).toEqual([10, 10, 10, 10, 20, 20, 20])
+})
+
+test("who was told and writes no more does not keep the others waiting for longer than the turn", async () => {
+  const { log, clock, write } = scene({ bytes: 10_000_000 }, 100_000_000)
+  await flushed(log, clock, write, 100, 64)
+  await flushed(log, clock, write, 100, 64)
+  void write()
+  await turn()
+  void write()
+  clock.advance(100)
+  await log.end()
+  expect(log.drafts.slice(2)).toMatchObject([{ commitCount: 1 }, { commitCount: 1 }])
   expect(log.inFlightCount).toBe(1)
 })
 
@@ -87,6 +105,19 @@ async function flushed(
   await turn()
   clock.advance(tookMs)
   await log.end()
+}
+
+/** Callers that write 1 KiB, again and again, and take a simulated millisecond each time. */
+async function callAgain(count: number, clock: SimulatedClock, write: Scene["write"]): Promise<void> {
+  const call = async (): Promise<void> => {
+    for (let n = 0; n < 100; n++) {
+      const receipt = write("synced", 1024)
+      clock.advance(1)
+      await receipt
+    }
+  }
+  for (let n = 0; n < count; n++) void call()
+  await turn()
 }
 
 /** Writes of 1 KiB, one a simulated millisecond, within one turn. */
