@@ -97,7 +97,7 @@ export class IndexRegistry implements WriteRule {
         if (operations.length === 1) this.#plan(operations[0] as Operation, false)
         else {
           const isDecision = this.inDoubt.decidedBy(operations) !== undefined
-          for (const operation of lastOfEach(operations)) this.#plan(operation, isDecision)
+          for (const operation of this.#lastOfEach(operations)) this.#plan(operation, isDecision)
         }
         checkUnique(this.#edits)
         return operations
@@ -162,16 +162,16 @@ export class IndexRegistry implements WriteRule {
       this.#edits.addChange(index, key, before, isPut ? value : ABSENT)
     }
   }
-}
 
-/** Of several operations on one key the last one, which decides. */
-function lastOfEach(operations: readonly Operation[]): Iterable<Operation> {
-  const last = new Map<TableEntry, Map<string, Operation>>()
-  for (const operation of operations) {
-    if (operation.entry.ruleCount === 0) continue
-    let ofTable = last.get(operation.entry)
-    if (ofTable === undefined) last.set(operation.entry, (ofTable = new Map()))
-    ofTable.set(operation.key, operation)
+  /** Of several operations on one key the last one, which decides; of tables with indexes alone. */
+  #lastOfEach(operations: readonly Operation[]): Iterable<Operation> {
+    const last = new Map<TableEntry, Map<string, Operation>>()
+    for (const operation of operations) {
+      if (operation.entry.ruleCount === 0 || !this.#tables.has(operation.entry)) continue
+      let ofTable = last.get(operation.entry)
+      if (ofTable === undefined) last.set(operation.entry, (ofTable = new Map()))
+      ofTable.set(operation.key, operation)
+    }
+    return [...last.values()].flatMap((ofTable) => [...ofTable.values()])
   }
-  return [...last.values()].flatMap((ofTable) => [...ofTable.values()])
 }

@@ -119,7 +119,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
     this.#changes = []
   }
 
-  /** A change of the commit that is being handed on. Returns whether it concerns this value. */
+  /** A change of the commit that is being handed on. Returns whether it is the first of it that concerns this value. */
   receive(change: SourceChange): boolean {
     if (this.#phase === "waiting" || this.isOver || change.version <= this.#snapshotLsn) return false
     if (this.#phase === "loading") {
@@ -134,8 +134,7 @@ export abstract class LiveNode<Result> extends LiveValue<Result> {
       this.fail("it took a change in", cause)
       return false
     }
-    this.#changes.push(change)
-    return true
+    return this.#changes.push(change) === 1
   }
 
   /** The commit is complete. */

@@ -133,7 +133,7 @@ export class LiveRouter implements LiveHost {
 
   /** Takes a commit in. Throws nothing: what users' functions throw ends their own query. */
   commit(commit: Commit): void {
-    const touched = new Set<LiveNode<unknown>>()
+    const touched: LiveNode<unknown>[] = []
     for (const change of commit.changes) {
       const routes = this.#tables.get(change.table)
       if (routes === undefined) continue
@@ -150,7 +150,7 @@ export class LiveRouter implements LiveHost {
     this.#tell(nodes)
   }
 
-  #handByIndex(change: Change, { byIndex, late }: TableRoutes, touched: Set<LiveNode<unknown>>): void {
+  #handByIndex(change: Change, { byIndex, late }: TableRoutes, touched: LiveNode<unknown>[]): void {
     if (this.#keeping.size > 0) late.set(change.key, change)
     for (const routes of byIndex.values()) {
       for (const { targets } of routes.route(change, change.lsn <= this.#loadedLsn)) give(targets, change, touched)
@@ -173,7 +173,7 @@ export class LiveRouter implements LiveHost {
   }
 }
 
-function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: Set<LiveNode<unknown>>): void {
+function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: LiveNode<unknown>[]): void {
   if (whole.size > 0) give(whole, change, touched)
   const watching = byKey.size === 0 ? undefined : byKey.get(change.key)
   if (watching !== undefined) give(watching, change, touched)
@@ -184,12 +184,12 @@ function hand(change: Change, { whole, byKey, byPrefix }: TableRoutes, touched: 
 }
 
 /** Gives the change to all of them; those that take it share the object. */
-function give(routes: Routes, { kind, key, lsn, value }: Change, touched: Set<LiveNode<unknown>>): void {
+function give(routes: Routes, { kind, key, lsn, value }: Change, touched: LiveNode<unknown>[]): void {
   const first = { source: 0, key, isThere: kind === "put", value, version: lsn }
   for (const { node, source, prefix } of routes.values()) {
     // Found by a part of an index, or by the prefix already.
     if (prefix !== "" && !key.startsWith(prefix)) continue
-    if (node.receive(source === 0 ? first : { ...first, source })) touched.add(node)
+    if (node.receive(source === 0 ? first : { ...first, source })) touched.push(node)
   }
 }
 

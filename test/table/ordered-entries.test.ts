@@ -81,6 +81,24 @@ describe("ordered entries", () => {
     )
   })
 
+  test("tell the first record of an index key, also where those before it have left its block", () => {
+    const entries = new OrderedEntries()
+    const nameOf = (n: number): string => String(n).padStart(300, "0")
+    const change = (kind: "insert" | "remove", indexKey: string, n: number): void => {
+      const bytes = bytesOf(indexKey + nameOf(n))
+      if (kind === "insert") entries.insert(bytes, 0, bytes.length, KEY_SIZE)
+      else entries.remove(bytes, 0, bytes.length)
+    }
+    // Some that keep the first block alive, and enough for several blocks.
+    for (let n = 0; n < 20; n++) change("insert", "a", n)
+    for (let n = 0; n < 200; n++) change("insert", "b", n)
+    for (let n = 0; n < 200; n++) {
+      expect(entries.firstOf(bytesOf("b"), 0, KEY_SIZE)).toBe(nameOf(n))
+      change("remove", "b", n)
+    }
+    expect(entries.firstOf(bytesOf("b"), 0, KEY_SIZE)).toBe(undefined)
+  })
+
   test("many, that come and go in any order, are in order, and their memory is given back", () => {
     const checked = new Checked()
     const count = 20_000
