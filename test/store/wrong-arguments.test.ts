@@ -70,8 +70,6 @@ test("a value is shown without running any code of it", () => {
   }
   const proxy = new Proxy({}, { get: trap, getPrototypeOf: trap, ownKeys: trap })
   const shown = [proxy, Object.create(null), { toString: trap }, [[]], trap, Symbol("s"), 10n, "text", null].map(show)
-  expect(shown).toEqual([
-    ...["an object", "an object", "an object", "an array", "a function"],
-    ...["Symbol(s)", "10", '"text"', "null"],
-  ])
+  const texts = "an object, an object, an object, an array, a function, Symbol(s), 10"
+  expect(shown).toEqual([...texts.split(", "), '"text"', "null"])
 })
