@@ -21,7 +21,7 @@ import { storageFailed } from "../platform/system-error.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
 import { heldCheckpoint, placeCheckpoint } from "./backup-checkpoint.ts"
 import type { PlacedCheckpoint, PlacementOptions } from "./backup-checkpoint.ts"
-import { record } from "./option-checks.ts"
+import { record, throwIfAborted } from "./option-checks.ts"
 
 export interface BackupOptions {
   /**
@@ -118,7 +118,7 @@ export async function backUp(source: BackupSource, path: string, options: Backup
   const { clock } = source
   const { fileSystem } = source.directory
   const startMs = clock.monotonicMs()
-  options.signal?.throwIfAborted()
+  throwIfAborted(options.signal)
   if (path.startsWith(`${source.directory.path}/`)) {
     throw new CannotOpen(path, "it is inside the store itself", "Choose a directory beside it, better on another disk")
   }

@@ -28,7 +28,7 @@ import { logFrameOf } from "../wal/segment-reader.ts"
 import type { SegmentFrame } from "../wal/segment-reader.ts"
 import { readDirectory } from "./past.ts"
 import type { PastReading } from "./past.ts"
-import { record } from "./option-checks.ts"
+import { record, throwIfAborted } from "./option-checks.ts"
 import { Reader } from "./reader.ts"
 import { TableView } from "./table-view.ts"
 
@@ -129,7 +129,7 @@ export class FollowingStore {
 
   /** Resolves when the commit is applied. Fails with: StoreClosed, what ended the follower, the signal's reason. */
   async whenAt(lsn: number, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    options.signal?.throwIfAborted()
+    throwIfAborted(options.signal)
     const refusal = this.#refusal()
     if (refusal !== undefined) throw refusal
     if (this.#lsn >= lsn) return

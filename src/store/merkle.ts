@@ -13,11 +13,13 @@ import { hex, proofOf } from "../merkle/merkle-proof.ts"
 import type { MerkleProof } from "../merkle/merkle-proof.ts"
 import type { TreeEntry } from "../merkle/merkle-tree.ts"
 import { DIGEST_SIZE } from "../model/digest.ts"
+import { KeyRefused, LimitExceeded } from "../model/errors.ts"
+import { KEY_SIZE_MAX } from "../model/limits.ts"
 import { shardOf } from "../physics/placement.ts"
 import type { TableEntry } from "../table/catalogue.ts"
 import { keysWithHash } from "../table/keys-by-hash.ts"
 import { abortable } from "./abortable.ts"
-import { record } from "./option-checks.ts"
+import { record, throwIfAborted } from "./option-checks.ts"
 import type { MerkleCallOptions } from "./options.ts"
 import type { StoreLife } from "./store-life.ts"
 import { systemTable } from "./system-table.ts"
@@ -55,6 +57,10 @@ export class StoreMerkle {
 
   async prove(entry: TableEntry, key: string, options: MerkleCallOptions): Promise<MerkleProof> {
     checkKey(key)
+    // Encoded it would be another key, which may be there.
+    if (!key.isWellFormed()) throw new KeyRefused("holds a lone surrogate, and no key that is there does")
+    const size = Buffer.byteLength(key)
+    if (size > KEY_SIZE_MAX) throw new LimitExceeded("the key's size in bytes", KEY_SIZE_MAX, size, "Use a shorter key")
     return this.#use(options, (fold) => proofOf(fold.tree, entry.name, key))
   }
 
@@ -78,7 +84,7 @@ export class StoreMerkle {
   async #use<T>(options: MerkleCallOptions, work: (fold: MerkleFold) => T): Promise<T> {
     record("options", options, ["onProgress", "signal"])
     const { onProgress, signal } = options
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     await abortable(this.#life.flush(), signal)
     return withProgress(onProgress, signal, (tell) => this.#engine.merkle.use(work, tell))
   }

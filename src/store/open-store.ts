@@ -36,7 +36,7 @@ import type { AnyIndexes, KeysOfIndexes } from "./index-definition.ts"
 import { Metadata } from "./metadata.ts"
 import { collectMetrics } from "./metrics.ts"
 import type { StoreMetrics } from "./metrics.ts"
-import { durabilityFrom, record } from "./option-checks.ts"
+import { durabilityFrom, record, throwIfAborted } from "./option-checks.ts"
 import type { MerkleCallOptions } from "./options.ts"
 import type { DecideOptions, InDoubtTransaction, PreparedOutcome } from "./prepared.ts"
 import type { Settings } from "./settings.ts"
@@ -199,27 +199,27 @@ export class OpenStore implements Store {
 
   async flush(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
+    throwIfAborted(options.signal)
     await abortable(this.#life.flush(), options.signal)
   }
 
   async ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
+    throwIfAborted(options.signal)
     await abortable(this.#engine.ready(), options.signal)
   }
 
   async checkpoint(options: CheckpointRunOptions = {}): Promise<CheckpointReport | undefined> {
     record("options", options, ["onProgress", "signal"])
     const { onProgress, signal } = options
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     await abortable(this.#life.flush(), signal)
     return withProgress(onProgress, signal, (tell) => this.#engine.checkpointer.checkpoint(tell))
   }
 
   async planCheckpoint(options: { readonly signal?: AbortSignal } = {}): Promise<CheckpointPlan | undefined> {
     record("options", options, ["signal"])
-    options.signal?.throwIfAborted()
+    throwIfAborted(options.signal)
     await abortable(this.#life.flush(), options.signal)
     return abortable(this.#engine.checkpointer.plan(), options.signal)
   }

@@ -12,7 +12,7 @@ import type { FoldJob, FoldRun } from "../recovery/fold-job.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
 import { AuditLog } from "./audit-log.ts"
 import type { FollowOptions, OpenOptions, PastOptions } from "./options.ts"
-import { followFrom, momentFrom, settingsFrom } from "./settings.ts"
+import { followFrom, momentFrom, platformFrom, settingsFrom } from "./settings.ts"
 import type { Settings } from "./settings.ts"
 import type { FollowingStore } from "./follower.ts"
 import { openPast, readDirectory } from "./past.ts"
@@ -76,11 +76,11 @@ export async function open(
   if (isFollowing(options)) return follow(path, options)
   if (isPast(options)) {
     const moment = momentFrom(options)
-    return openPast(options.platform ?? nodePlatform, path, moment, SHARD_COUNT_DEFAULT, options.signal)
+    return openPast(platformFrom(options.platform) ?? nodePlatform, path, moment, SHARD_COUNT_DEFAULT, options.signal)
   }
   const settings = settingsFrom(options)
   settings.signal?.throwIfAborted()
-  const platform = options.platform ?? nodePlatform
+  const platform = settings.platform ?? nodePlatform
   // With Effect and all that is built on it: loaded for the first store, and not with the package.
   const { Engine } = await import("../actors/engine.ts")
   const owned = await takeDirectory(platform, path, settings.create, settings.segmentBytes)
@@ -120,7 +120,7 @@ function auditOf(platform: Platform, path: string, events: EventHub): AuditLog {
 
 async function follow(path: string, options: FollowOptions): Promise<FollowingStore> {
   const settings = { ...followFrom(options), shardCount: SHARD_COUNT_DEFAULT }
-  const platform = options.platform ?? nodePlatform
+  const platform = platformFrom(options.platform) ?? nodePlatform
   const { FollowingStore: Follower } = await import("./follower.ts")
   const reading = await readDirectory(platform, path, undefined, settings.shardCount, options.signal)
   return new Follower(platform, path, reading, settings)

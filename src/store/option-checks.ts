@@ -66,7 +66,15 @@ export function isSignal(value: unknown): value is AbortSignal {
   return value instanceof AbortSignal
 }
 
-/** A value, for the text of an error. */
+/** Throws the signal's reason, and a TypeError for what is no signal. */
+export function throwIfAborted(signal: unknown): void {
+  optional("signal", signal, "AbortSignal", isSignal)?.throwIfAborted()
+}
+
+/** A value, for the text of an error. Runs no code of the value. */
 export function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value)
+  if (typeof value === "string") return JSON.stringify(value)
+  if (typeof value === "function") return "a function"
+  if (typeof value !== "object" || value === null) return String(value)
+  return Array.isArray(value) ? "an array" : "an object"
 }

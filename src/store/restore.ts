@@ -19,7 +19,7 @@ import { verifyStore } from "../recovery/verify.ts"
 import { writePast } from "../recovery/write-past.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
 import { SegmentFiles } from "../wal/segment-files.ts"
-import { record } from "./option-checks.ts"
+import { record, throwIfAborted } from "./option-checks.ts"
 import { momentFrom } from "./settings.ts"
 import { readStoreFiles } from "./store-reading.ts"
 
@@ -76,7 +76,7 @@ export async function restoreStore(options: RestoreOptions): Promise<RestoreRepo
   const { from, into, moment } = checkOptions(options)
   const { platform = nodePlatform, signal } = options
   const startMs = platform.clock.monotonicMs()
-  signal?.throwIfAborted()
+  throwIfAborted(signal)
   const replacement = await DirectoryReplacement.begin(platform, into, options.force ?? false)
   try {
     const built = await readStoreFiles(platform, from, signal, async (source, manifest) => {

@@ -17,6 +17,7 @@ import type { Durability } from "../model/durability.ts"
 import type { Moment } from "../recovery/find-past.ts"
 import type { RecoveryProgress } from "../recovery/report.ts"
 import { COMPRESS_NEVER } from "../format/value-compression.ts"
+import type { Platform } from "../platform/platform.ts"
 import { compressFrom } from "./compression-settings.ts"
 import { merkleFrom } from "./merkle-settings.ts"
 import { durabilityFrom, integer, isBoolean, isSignal, optional, record, share, show } from "./option-checks.ts"
@@ -52,6 +53,8 @@ export interface Settings {
   readonly audit: boolean
   readonly onRecovery: ((progress: RecoveryProgress) => void) | undefined
   readonly signal: AbortSignal | undefined
+  /** Undefined: this machine. */
+  readonly platform: Platform | undefined
 }
 
 const FLUSH_DEFAULTS: Required<FlushOptions> = { records: 65_536, bytes: 262_144, delayMs: 0, syncDelayMs: 100 }
@@ -70,7 +73,7 @@ const KEEP_DEFAULTS: Required<KeepOptions> = { checkpoints: 3, historyMs: 0, his
 
 /** Throws a TypeError that names the option, what it was given, and what it takes. */
 export function settingsFrom(options: unknown): Settings {
-  const given = record("options", options ?? {}, [
+  const given = record("options", options, [
     "durability",
     "flush",
     "backlog",
@@ -151,6 +154,7 @@ export function settingsFrom(options: unknown): Settings {
     audit: optional("audit", given["audit"], "boolean", isBoolean) ?? true,
     onRecovery: optional("onRecovery", given["onRecovery"], "function", isProgressListener),
     signal: optional("signal", given["signal"], "AbortSignal", isSignal),
+    platform: platformFrom(given["platform"]),
   }
 }
 
@@ -243,6 +247,15 @@ export function followFrom(options: FollowOptions): {
     throw new TypeError(`whenBehind must be "restart" or "fail", not ${show(whenBehind)}`)
   }
   return { lookMs: integer("lookMs", options.lookMs, 20, 1, 60_000, "milliseconds"), whenBehind }
+}
+
+/** The platform that options give. Throws a TypeError. */
+export function platformFrom(value: unknown): Platform | undefined {
+  return optional("platform", value, "Platform, which has a fileSystem and a clock", isPlatform)
+}
+
+function isPlatform(value: unknown): value is Platform {
+  return typeof value === "object" && value !== null && "fileSystem" in value && "clock" in value
 }
 
 function isProgressListener(value: unknown): value is (progress: RecoveryProgress) => void {

@@ -8,6 +8,7 @@ import type { Platform } from "../platform/platform.ts"
 import { storageFailed } from "../platform/system-error.ts"
 import { examine } from "../recovery/examine-directory.ts"
 import type { LogDirectory } from "../wal/log-directory.ts"
+import { throwIfAborted } from "./option-checks.ts"
 
 /** An owner that lets go of files while they are read is met by reading again, so often. */
 const ATTEMPT_COUNT = 5
@@ -25,7 +26,7 @@ export async function readStoreFiles<Result>(
   if ((await examine(platform, path)) !== "store") throw new CannotOpen(path, "there is no store", "Check the path")
   const { fileSystem, checksum } = platform
   for (let attempt = 1; ; attempt++) {
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     try {
       const { manifest } = await readManifest(fileSystem, path, checksum)
       if (manifest === undefined) throw new CannotOpen(path, "no copy of its manifest is good", "Restore a backup")

@@ -89,6 +89,8 @@ export class TableHandle<Value = unknown, Keys = AnyKeys> extends TableView<Valu
 
   /** Sets all the entries in one atomic commit, under one promise: the fastest way to write much. */
   putMany(entries: Iterable<readonly [string, Value]>, options?: PutManyOptions): Promise<Receipt> {
+    if (entries === undefined || entries === null)
+      throw new TypeError("putMany takes entries: pairs of a key and a value")
     if (options === undefined && this.#isPlain) {
       const list = Array.isArray(entries) ? entries : Array.from(entries)
       if (list.every(isEntry)) return this.#context.writer.putMany(this.#entry, list, this.#durability)

@@ -12,6 +12,7 @@ import { requireFew, requireSame } from "./index-definition.ts"
 import type { CheckedDefinition } from "./index-definition.ts"
 import { SecondaryIndex } from "./secondary-index.ts"
 import type { IndexState } from "./secondary-index.ts"
+import { throwIfAborted } from "./option-checks.ts"
 
 /** Records up to which an index is built within the call that wants it. */
 const AT_ONCE_COUNT = 10_000
@@ -71,7 +72,7 @@ export class TableIndexes {
   /** Fails with: NoSuchIndex. */
   require(name: string): SecondaryIndex {
     const index = this.#list.find((candidate) => candidate.name === name)
-    if (index === undefined) throw new NoSuchIndex(this.entry.name, name)
+    if (index === undefined) throw new NoSuchIndex(this.entry.name, String(name))
     return index
   }
 
@@ -92,7 +93,7 @@ export class TableIndexes {
    * away again. Waits for one that is there with the same definition. Fails with: IndexConflict, LimitExceeded, UniqueViolation, IndexKeyRefused, the signal's reason.
    */
   async create(definition: CheckedDefinition, { onProgress, signal }: CreateIndexOptions): Promise<void> {
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     const table = this.entry.name
     const known = this.#list.find(({ name }) => name === definition.name)
     if (known !== undefined) {

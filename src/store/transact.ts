@@ -11,7 +11,7 @@ import type { Lsn } from "../model/lsn.ts"
 import { TransactionTimedOut } from "../model/transaction-errors.ts"
 import type { CommitBatch } from "../wal/commit-batch.ts"
 import { abortable } from "./abortable.ts"
-import { durabilityFrom, integer, record } from "./option-checks.ts"
+import { durabilityFrom, integer, record, throwIfAborted } from "./option-checks.ts"
 import type { PreparedTransactions } from "./prepared.ts"
 import type { SnapshotRegistry } from "./snapshot-registry.ts"
 import type { TableContext } from "./table-context.ts"
@@ -235,7 +235,7 @@ export class TransactionRunner {
     if (this.#writer.isBusy) {
       throw new TypeError("a transaction began within another one: read and write through the one that there is")
     }
-    manner.signal?.throwIfAborted()
+    if (manner.signal !== undefined) throwIfAborted(manner.signal)
     return manner
   }
 
