@@ -47,4 +47,20 @@ export const changesMutants: readonly Mutant[] = [
     tests: [CHANGES],
     only: "took back is refused",
   },
+  {
+    name: "copy-reads-the-slot-of-another",
+    file: "src/streams/record-copy.ts",
+    find: "return slot.owner === this ? slot.buffer : this.#load()",
+    replace: "return slot.owner !== undefined ? slot.buffer : this.#load()",
+    story: "A change that was kept for a while has the key and the value of a later one.",
+    tests: ["test/streams/record-copy.test.ts"],
+  },
+  {
+    name: "asking-ahead-overtakes-the-state",
+    file: "src/streams/serial-source.ts",
+    find: "const rest = this.#count === 0 && !this.isClosed ? this.rest() : undefined\n    if (rest !== undefined) return rest.next()",
+    replace: "const rest = this.isClosed ? undefined : this.rest()\n    if (rest !== undefined) return rest.next()",
+    story: "Who asks for commits ahead, while a state ends, gets the second one before the first.",
+    tests: [CHANGES],
+  },
 ]

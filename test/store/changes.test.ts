@@ -148,6 +148,20 @@ describe("a state first", () => {
     expect(() => table.changes({ after })).toThrow(CursorRefused)
   })
 
+  test("who asks ahead while the state ends gets the commits behind it in the order in which he asked", async () => {
+    const store = await temporaryStore()
+    const table = store.table<number>("t")
+    const iterator = table.changes({ snapshot: true })[Symbol.asyncIterator]()
+    const [state, first] = [iterator.next(), iterator.next()]
+    expect((await state).value?.state).toEqual({ isFirst: true, isLast: true })
+    const second = iterator.next()
+    await table.put("a", 1)
+    await table.put("b", 2)
+    const keys = [await first, await second].map(({ value }) => value?.changes.map(({ key }) => key))
+    expect(keys).toEqual([["a"], ["b"]])
+    await iterator.return?.()
+  })
+
   test("one that is left in the middle keeps nothing", async () => {
     const store = await temporaryStore()
     const table = store.table<number>("t")
@@ -392,7 +406,7 @@ describe("before they are durable", () => {
         if (count++ < 200) void table.put("k", count, MEMORY)
       })
     void table.put("k", 0, MEMORY)
-    await expect.poll(() => count).toBe(201)
+    await expect.poll(() => count, { timeout: 20_000 }).toBe(201)
   })
 })
 
