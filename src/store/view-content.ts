@@ -111,6 +111,17 @@ export class ViewContent {
 
   /** A slice at a time, so that what is kept beside the rows is looked for together. */
   #takeAll(source: number, latest: ReadonlyMap<string, SourceChange<unknown>>): void {
+    const rows = this.#rows
+    if (rows instanceof MapRows && rows.isAlone(source)) {
+      for (const [key, change] of latest) {
+        try {
+          rows.set(source, key, rows.rowsOf(change), 0)
+        } catch (error) {
+          throw this.#failure(change.table, key, error)
+        }
+      }
+      return
+    }
     try {
       let keys: string[] = []
       let changes: SourceChange<unknown>[] = []

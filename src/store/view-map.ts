@@ -54,6 +54,13 @@ export class MapRows {
     return kind === "put" ? distinct(this.#map({ table, key, value })) : NO_ROWS
   }
 
+  /** Whether nothing is noted anywhere, so that records of the source are taken in next without a look. */
+  isAlone(source: number): boolean {
+    this.#hasLooked = false
+    const [given] = this.#given
+    return source === 0 && given !== undefined && this.#isAllPlain(given)
+  }
+
   /** These records of a source are taken in next, one by one, with these rows. */
   look(source: number, keys: readonly string[], rows: readonly Rows[]): void {
     const given = this.#given[source]

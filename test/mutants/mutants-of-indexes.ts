@@ -72,4 +72,13 @@ export const indexMutants: readonly Mutant[] = [
     story: "Through the index of a snapshot records are met that were written after it was taken.",
     tests: ["test/store/transaction-indexes.test.ts"],
   },
+  {
+    name: "first-record-behind-an-emptied-block-is-missing",
+    file: "src/table/ordered-entries.ts",
+    find: "block !== undefined && entry === block.count",
+    replace: "block === undefined",
+    story:
+      "A look-up finds nothing where records with smaller keys, of the same index key, have left the block before.",
+    tests: ["test/table/ordered-entries.test.ts"],
+  },
 ]
