@@ -6,14 +6,12 @@ import fc from "fast-check"
 import { expect, test } from "vitest"
 import { listCheckpoints } from "../../src/checkpoint/checkpoint-files.ts"
 import { foldCheckpoint } from "../../src/checkpoint/fold-checkpoint.ts"
-import { Fold } from "../../src/checkpoint/fold.ts"
 import { open } from "../../src/index.ts"
 import type { Store } from "../../src/index.ts"
 import { recover } from "../../src/recovery/recover.ts"
 import { simulatePlatform } from "../../src/simulation/simulated-platform.ts"
 import type { SimulatedPlatform } from "../../src/simulation/simulated-platform.ts"
 import { takeDirectory } from "../../src/store/store-directory.ts"
-import { Catalogue } from "../../src/table/catalogue.ts"
 import { readLog } from "../../src/wal/log-reader.ts"
 import { untilSettled } from "./store-history.ts"
 
@@ -306,7 +304,8 @@ class Run {
       trustedLsn: undefined,
       warnings: [],
       state: undefined,
-      fold: new Fold(new Catalogue(), []),
+      // Only the end is wanted: what is defined in the checkpoint alone is not known here.
+      fold: { apply: () => undefined },
       onProgress: () => undefined,
     })
     const numbers = await listCheckpoints(owned.log)
