@@ -24,9 +24,6 @@ import type { LogFrame } from "../format/log-frame.ts"
 import type { Log } from "./log.ts"
 import { SyncWaiters } from "./sync-waiters.ts"
 
-/** Microtasks within which who was told of a write, through a few functions perhaps, makes the next one. */
-const TOLD_TASKS = 8
-
 export interface GroupCommitListener {
   /** The batch's buffer is about to change hands: whoever holds offsets into it must use them now. */
   beforeSwitch(): void
@@ -134,7 +131,7 @@ export class GroupCommit {
     const lsn = lsnOf(++this.#lastLsn)
     if (batch.commitCount === 0) {
       batch.firstLsn = lsn
-      this.#pace.begin(this.#clock.monotonicMs(), this.#inFlight !== undefined || this.#isSyncing)
+      this.#pace.begin(this.#clock.monotonicMs())
     }
     batch.commitCount++
     batch.recordCount += recordCount
@@ -224,13 +221,7 @@ export class GroupCommit {
     this.#delayTimer = undefined
     if (this.#failure !== undefined || this.#inFlight !== undefined || this.#isSyncing || this.batch.isEmpty) return
     this.#isScheduled = false
-    this.#pace.noteTurn(this.batch, this.#clock.monotonicMs())
     this.#flush()
-  }
-
-  /** Lets those who are told now into the batch that fills, as far as they write again within a few microtasks. */
-  #flushBehind(tasks: number): void {
-    queueMicrotask(tasks === 0 ? this.#onTurnEnd : () => this.#flushBehind(tasks - 1))
   }
 
   #flush(): void {
@@ -266,7 +257,7 @@ export class GroupCommit {
 
   #onAppended(batch: CommitBatch, sync: boolean, startMs: number): void {
     const durationMs = this.#clock.monotonicMs() - startMs
-    this.#pace.noteFlush(durationMs, batch.sizeBytes)
+    this.#pace.noteFlush(durationMs)
     this.flushLatency.record(durationMs)
     this.counters.flushes++
     if (sync) this.counters.syncs++
@@ -279,12 +270,9 @@ export class GroupCommit {
       return this.#notifyIdle()
     }
     this.#isScheduled = false
-    // The next flush starts before this one's writers are told: the disk works while they think. Unless it is slow.
+    // The next flush starts before this one's writers are told: the disk works while they think.
     if (this.batch.needsSync || this.batch.needsWrite || this.#pace.isFull(this.batch)) {
-      if (this.#pace.isForAll(batch, this.batch)) {
-        this.#isScheduled = true
-        this.#flushBehind(TOLD_TASKS)
-      } else if (this.#triggers.delayMs === 0 || this.#pace.isFull(this.batch)) this.#flush()
+      if (this.#triggers.delayMs === 0 || this.#pace.isFull(this.batch)) this.#flush()
       else this.#schedule(this.batch)
     }
     batch.settle()

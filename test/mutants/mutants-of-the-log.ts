@@ -149,14 +149,6 @@ export const logMutants: readonly Mutant[] = [
     tests: ["test/property/store-equals-a-map.property.test.ts"],
   },
   {
-    name: "told-writers-are-waited-for",
-    file: COMMIT,
-    find: "        this.#flushBehind(TOLD_TASKS)\n",
-    replace: "",
-    story: "On a slow disk commits wait for others to write again, who do not: they never go out.",
-    tests: ["test/wal/flush-pace.test.ts"],
-  },
-  {
     name: "failed-log-goes-on",
     file: LOG,
     find: 'this.#failure ??= error\n      throw new LogUnavailable("a write or sync failed", error)',

@@ -68,6 +68,43 @@ describe("what goes out when", () => {
     expect(log.drafts).toMatchObject([{ commitCount: 2, size: 200 }])
   })
 
+  test("half a turn's writes go early once they have been coming in for as long as the last flush took", async () => {
+    const { log, clock, write } = scene({ bytes: 10_000_000 }, 100_000_000)
+    const flush = async (tookMs: number): Promise<void> => {
+      void write()
+      await turn()
+      clock.advance(tookMs)
+      await log.end()
+    }
+    /** Writes of 1 KiB, one a simulated millisecond, within one turn. */
+    const putFor = (count: number): void => {
+      for (let n = 0; n < count; n++) {
+        void write("synced", 1024)
+        clock.advance(1)
+      }
+    }
+    await flush(100)
+    putFor(90)
+    // Large enough, but the disk would not have ended before they do: the turn's end takes all of them.
+    expect(log.drafts).toHaveLength(1)
+    await turn()
+    expect(log.drafts[1]).toMatchObject({ commitCount: 90 })
+    await log.end()
+    await flush(10)
+    putFor(40)
+    expect(log.drafts).toHaveLength(3)
+    putFor(20)
+    expect(log.drafts).toHaveLength(4)
+    expect(log.drafts[3]?.size).toBeGreaterThanOrEqual(48 * 1024)
+    expect(log.drafts[3]?.commitCount).toBeLessThan(60)
+    // One is in flight: what comes meanwhile waits for its end, however much it is.
+    putFor(200)
+    expect(log.drafts).toHaveLength(4)
+    await log.end()
+    expect(log.drafts).toHaveLength(5)
+    expect(log.inFlightCountMax).toBe(1)
+  })
+
   test("a delay is kept, and writes that nobody waits for do not go early", async () => {
     const delayed = scene({ bytes: 10_000_000, delayMs: 500 }, 100_000_000)
     const relaxed = scene({ bytes: 10_000_000 }, 100_000_000)
