@@ -106,7 +106,8 @@ function jsonOf({ lsn, timeMs, changes, state, merged }: Commit): string {
   return JSON.stringify({ lsn, timeMs, changes: own, state, merged })
 }
 
-function eventOf(event: string, cursor: string, data: string): string {
+function eventOf(event: string, cursor: string, data: unknown): string {
+  if (typeof data !== "string") throw new TypeError(`data must return a string, not ${typeof data}`)
   const lines = data.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`)
   return `id: ${cursor}\nevent: ${event}\n${lines.join("")}\n`
 }

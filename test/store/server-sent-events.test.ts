@@ -93,6 +93,16 @@ test("what the data cannot be made of ends the bytes, and the subscription", asy
   await expect.poll(() => store.subscriptions()).toEqual([])
 })
 
+test("a function that returns no text ends the bytes, and says so", async () => {
+  const store = await temporaryStore()
+  await store.table("t").put("k", 1)
+  const data = ((commit: unknown) => commit) as () => string
+  const reader = serverSentEvents(store.changes({ after: 0 }), { data }).getReader()
+  await reader.read()
+  await expect(reader.read()).rejects.toThrow("data must return a string, not object")
+  await expect.poll(() => store.subscriptions()).toEqual([])
+})
+
 test("wrong options are refused", async () => {
   const store = await temporaryStore()
   expect(() => serverSentEvents(store.changes(), { event: "a\nb" })).toThrow("event must be a string of one line")
