@@ -22,6 +22,16 @@ function failNextSync(disk: SimulatedDisk): void {
   disk.faults.add({ operation, error: "EIO", when: "dropping-dirty-pages", only: ["writeSynced", "dataSync"] })
 }
 
+/** A store on a simulated disk with one durable commit, and the LSN of that. */
+async function storeWithOneKept() {
+  const disk = new SimulatedDisk({ keepsTrace: false })
+  const platform = simulatePlatform({ seed: 1, disk })
+  const store = await untilSettled(platform, openStore(platform, 65_536))
+  const table = store.table<number>("t")
+  await untilSettled(platform, table.put("kept", 1))
+  return { disk, platform, store, table, kept: store.metrics().log.durableLsn }
+}
+
 async function stateOf(stream: AsyncIterable<Commit>): Promise<Commit[]> {
   const pieces: Commit[] = []
   const iterator = stream[Symbol.asyncIterator]()
@@ -333,12 +343,7 @@ describe("before they are durable", () => {
   })
 
   test("who has got what a failed log takes back is told, and who has not goes on without it", async () => {
-    const disk = new SimulatedDisk({ keepsTrace: false })
-    const platform = simulatePlatform({ seed: 1, disk })
-    const store = await untilSettled(platform, openStore(platform, 65_536))
-    const table = store.table<number>("t")
-    await untilSettled(platform, table.put("kept", 1))
-    const kept = store.metrics().log.durableLsn
+    const { disk, platform, store, table, kept } = await storeWithOneKept()
     const fast = table.changes({ visibility: "applied" })
     const other = store.table("u").changes({ visibility: "applied" })
     const fastReading = readSome(fast, 2).then(undefined, (error: unknown) => error)
@@ -357,12 +362,7 @@ describe("before they are durable", () => {
   })
 
   test("a cursor behind commits that the log took back is refused, or leads to the state anew", async () => {
-    const disk = new SimulatedDisk({ keepsTrace: false })
-    const platform = simulatePlatform({ seed: 1, disk })
-    const store = await untilSettled(platform, openStore(platform, 65_536))
-    const table = store.table<number>("t")
-    await untilSettled(platform, table.put("kept", 1))
-    const kept = store.metrics().log.durableLsn
+    const { disk, platform, store, table, kept } = await storeWithOneKept()
     const stream = table.changes({ visibility: "applied" })
     const reading = readSome(stream, 1)
     failNextSync(disk)
